@@ -1,0 +1,109 @@
+"""The history of a run: rows of measurements in a ring, pulled by sequence number and kept as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from .errors import PlanError
+
+RUN = -1  # the client number of rows that concern the run as a whole
+
+
+class Row(NamedTuple):
+    """One measurement. `time` is seconds since the epoch by the clock of whoever measured; `step` counts per client."""
+
+    sequence: int
+    time: float
+    client: int
+    epoch: int
+    step: int
+    name: str
+    value: float | str
+    unit: str
+
+
+class History:
+    """The newest `capacity` rows, every row also on disk where a `path` is given. Safe to use from several threads."""
+
+    def __init__(self, path: Path | str | None = None, capacity: int = 500_000) -> None:
+        self._rows: deque[Row] = deque(maxlen=capacity)
+        self._next = 0
+        self._lock = threading.Lock()
+        self.path = Path(path) if path else None
+        self._file: IO[str] | None = self.path.open("a", encoding="utf-8") if self.path else None
+
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Append rows without their sequence numbers: `(time, client, epoch, step, name, value, unit)`."""
+        with self._lock:
+            new = [Row(self._next + index, *row) for index, row in enumerate(rows)]
+            self._next += len(new)
+            self._rows.extend(new)
+            if self._file:
+                self._file.writelines(_line(row) for row in new)
+                self._file.flush()
+
+    def since(self, sequence: int) -> list[Row]:
+        """All rows from this sequence number on that are still in the ring."""
+        with self._lock:
+            missing = max(0, len(self._rows) - (self._next - sequence))
+            return list(islice(self._rows, missing, None))
+
+    def select(self, name: str, client: int | None = None) -> list[Row]:
+        """The rows of one name, of one client or of all."""
+        return [row for row in self if row.name == name and client in (None, row.client)]
+
+    def close(self) -> None:
+        """Close the file; rows stay."""
+        with self._lock:
+            if self._file:
+                self._file.close()
+            self._file = None
+
+    def save(self, path: Path | str) -> None:
+        """Write all rows as JSON lines."""
+        with Path(path).open("w", encoding="utf-8") as file:
+            file.writelines(_line(row) for row in self)
+
+    @classmethod
+    def read(cls, path: Path | str) -> History:
+        """Read a recorded run."""
+        history = cls()
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                row = Row(*json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise PlanError(f"{path}, line {number}: not a row of a history ({error})") from None
+            history.add([row[1:]])
+        return history
+
+    def to_frame(self) -> Any:
+        """The rows as a pandas DataFrame (needs `splitlab[lab]`)."""
+        import pandas
+
+        return pandas.DataFrame(list(self), columns=list(Row._fields))
+
+    def chart(self, what: str = "bytes") -> Any:
+        """An Altair chart of bytes, time, loss, accuracy, … (needs `splitlab[lab]`); see `splitlab.charts.CHARTS`."""
+        from . import charts
+
+        return charts.draw(self, what)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.since(0))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        names = sorted({row.name for row in self})
+        return f"History({len(self)} rows: {', '.join(names)})"
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,0 +1,106 @@
+"""What can be launched in a place: the server of a run, or one of its clients, described by plain values.
+
+`begin(kind, values)` makes it ready and `about` says what others must know (the server's url); `finish()` does the
+work and returns plain values. A kernel, a thread and a device's own command line all do just these two things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from .. import spec
+from ..client import Client
+from ..data import load_data
+from ..dial import converse
+from ..errors import unknown
+from ..history import History
+from ..link import MemoryListener, WebSocketListener
+from ..measure import peak_memory
+from ..plan import Plan
+from ..server import Server, serve
+from ..share import Share
+from ..split import Split
+
+Values = Mapping[str, Any]
+
+
+class Working(Protocol):
+    """Work that is ready to be done."""
+
+    about: dict[str, Any]
+
+    def finish(self) -> dict[str, Any]:
+        """Do it, to the end."""
+
+
+class ServerWork:
+    """Values: `folder` (of plan and parts), `secret`, `classes`, and `memory` for links within this process."""
+
+    def __init__(self, values: Values) -> None:
+        folder = Path(values["folder"])
+        plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
+        torch.set_num_threads(plan.threads)
+        split = load_split(folder)
+        shapes = [tuple(shape) for shape in values["shapes"]]
+        self.server = Server(plan, split, shapes, values["classes"], values["secret"], History())
+        self.listener = MemoryListener() if values.get("memory") else WebSocketListener()
+        self.about = {"url": self.listener.url}
+
+    def finish(self) -> dict[str, Any]:
+        """Serve until the owner is done."""
+        try:
+            serve(self.listener, self.server)
+        finally:
+            self.listener.stop()
+        return {"memory": peak_memory()}
+
+
+class ClientWork:
+    """Values: `url` of the server, `client` number, `token`, and `data`, which `load_data` understands."""
+
+    def __init__(self, values: Values) -> None:
+        self.about: dict[str, Any] = {}
+        self._url = values["url"]
+        data = load_data(values["data"])
+
+        def share(plan: Plan) -> Share:
+            torch.set_num_threads(plan.threads)
+            return Share(data, plan, values["client"])
+
+        self.client = Client(values["client"], values["token"], share)
+
+    def finish(self) -> dict[str, Any]:
+        """Take part until the run is over."""
+        converse(self.client, self._url)
+        return {"steps": self.client.step, "memory": peak_memory()}
+
+
+KINDS: dict[str, type[ServerWork] | type[ClientWork]] = {"server": ServerWork, "client": ClientWork}
+
+
+def begin(kind: str, values: Values) -> Working:
+    """Make a server or a client ready."""
+    if kind not in KINDS:
+        raise unknown("kind of work", kind, KINDS)
+    return KINDS[kind](values)
+
+
+def save_split(split: Split, folder: Path) -> None:
+    """Write each part as one file: what it does and its weights."""
+    for name, part in split.parts.items():
+        (folder / f"{name}.safetensors").write_bytes(spec.save(part))
+
+
+def load_split(folder: Path) -> Split:
+    """Read the parts that `save_split` wrote."""
+    return Split(
+        **{
+            name: spec.read(path.read_bytes())
+            for name in ("head", "body", "tail")
+            if (path := folder / f"{name}.safetensors").exists()
+        }
+    )

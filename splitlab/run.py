@@ -1,0 +1,271 @@
+"""A run: a plan being carried out by a server and clients, each in its place; started, steered, watched, ended."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from . import models
+from .check import settle
+from .data import Data, batch_count, load_data
+from .errors import PlanError, RunError
+from .graph import Graph, trace
+from .half import scatter
+from .history import RUN, History
+from .messages import Drop, Message, Rows, Settings, Stop
+from .owner import Owner
+from .places import Job, Place, place
+from .places.work import save_split
+from .plan import Plan
+from .progress import Bars
+from .server import check_live, token
+from .share import parts
+from .summary import Summary
+
+STATES = ("starting", "training", "paused", "stopping", "finished", "stopped", "failed")
+BEGIN_SECONDS = 120.0  # for a server to be ready: a small machine takes its time to import torch
+STOP_SECONDS = 20.0  # for clients to end their step when asked to stop
+
+
+def start(
+    model: nn.Module | str | None = None,
+    data: Data | str | None = None,
+    plan: Plan | None = None,
+    *,
+    on: str | Place = "kernel",
+    server_on: str | Place | None = None,
+    record: Path | str | None = None,
+    **settings: Any,
+) -> Run:
+    """Start a run and return at once; what cannot work raises `PlanError` before anything is started.
+
+    `model` and `data` are objects, or names as in the plan; `settings` are those of `Plan`. Clients run `on` a place
+    (`kernel`, `thread`), and the server too unless `server_on` says other. Rows are also written to `record`, as JSON
+    lines, if given.
+    """
+    plan = (plan or Plan()).change(**settings)
+    loaded = data if isinstance(data, Data) else load_data(data or plan.data)
+    network = model if isinstance(model, nn.Module) else models.load(model or plan.model, loaded, seed=plan.seed)
+    name = model if isinstance(model, str) else type(model).__name__ if model else plan.model
+    graph = trace(network, loaded.example)
+    plan = settle(plan.change(model=name, data=loaded.reference or loaded.name), graph, loaded)
+    return Run(plan, graph, loaded, place(on), place(server_on or on), record)
+
+
+class Run:
+    """A run under way. Its thread only carries messages; computing happens in the places.
+
+    `state` is one of `STATES`; `history` grows while it goes on; `model` and `summary` are there at any time after.
+    """
+
+    def __init__(
+        self, plan: Plan, graph: Graph, data: Data, on: Place, server_on: Place, record: Path | str | None = None
+    ) -> None:
+        self.plan, self.graph, self.data = plan, graph, data
+        self.history = History(record)
+        self.state = "starting"
+        self.error: RunError | None = None
+        self.jobs: dict[str, Job] = {}
+        self._began = plan
+        self._epochs = [0] * plan.clients  # that each client has been through
+        self._places = on, server_on
+        self._commands: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._weights: dict[int, Mapping[str, Tensor]] = {}
+        self._stop_by = float("inf")
+        self._thread = threading.Thread(target=self._carry_out, name="splitlab run", daemon=True)
+        self._thread.start()
+
+    # ---- steering ----------------------------------------------------------------------------------------------------
+
+    def set(self, **values: Any) -> None:
+        """Change `codec`, `gradient_codec` or `learning_rate` live; the history names the first step of each."""
+        check_live(values)
+        self._must_go_on("set anything")
+        self.plan = self.plan.change(**values)
+        self._commands.put(Settings(0, values))
+
+    def pause(self) -> None:
+        """Hold every client after the step in hand."""
+        self.set(paused=True)
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self.set(paused=False)
+
+    def stop(self) -> None:
+        """End after the step in hand, with the weights as they are; `wait()` returns when that is done."""
+        if not self.ended and self._stop_by == float("inf"):
+            self.state, self._stop_by = "stopping", time.monotonic() + STOP_SECONDS
+            self._commands.put(Stop("stopped by hand"))
+
+    def kill(self) -> None:
+        """End everything now; the history stays."""
+        self._stop_by = 0.0
+        for job in self.jobs.values():
+            job.cancel()
+        self._thread.join(STOP_SECONDS)
+
+    def wait(self, timeout: float | None = None, progress: bool = True, epochs: int | None = None) -> Run:
+        """Wait for the end, or until every client has been through so many epochs, with progress bars.
+
+        Raises what failed, with the traceback of where it did. An interrupt ends the run and everything that it
+        started; `TimeoutError` leaves it running.
+        """
+        deadline = time.monotonic() + timeout if timeout is not None else float("inf")
+        bars = Bars(self.plan, self.steps_per_epoch, progress)
+        try:
+            while self._thread.is_alive() and not (epochs and min(self._epochs) >= epochs):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"the run is still {self.state} after {timeout:g} s; it goes on")
+                self._thread.join(0.1)
+                bars.update(self.history)
+        except TimeoutError:
+            raise
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            bars.close()
+        if self.error:
+            raise self.error
+        return self
+
+    # ---- what came of it ---------------------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.state in ("finished", "stopped", "failed")
+
+    @property
+    def steps_per_epoch(self) -> list[int]:
+        """How many batches each client has."""
+        return [batch_count(len(part), self.plan.batch_size) for part in parts(self.data, self.plan)]
+
+    @property
+    def summary(self) -> Summary:
+        """Accuracy, bytes and time per sample so far; its repr is the table."""
+        return Summary.of(self.history, self.plan.baseline or self.plan.sharing)
+
+    @property
+    def model(self) -> nn.Module:
+        """The whole trained network, joined again; client 0's, where each has its own."""
+        return self.model_of(min(self._weights, default=0))
+
+    def model_of(self, client: int) -> nn.Module:
+        """One client's whole trained network."""
+        if client not in self._weights:
+            raise RunError(
+                f"there are no trained weights of client {client}: the run is {self.state}"
+                + (f"; there are those of {sorted(self._weights)}" if self._weights else "")
+            )
+        split = self.graph.split(self.plan.cut, self.plan.tail)
+        scatter(self._weights[client], split.parts)
+        return split.join()
+
+    def _must_go_on(self, what: str) -> None:
+        if self.ended:
+            raise PlanError(f"the run is {self.state}: too late to {what}; start another with sl.start(...)")
+
+    # ---- the thread that carries messages ----------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="splitlab-"))
+        try:
+            self._attend(self._launch(folder))
+            failed = [str(job.error) for job in self.jobs.values() if job.error]
+            if failed:
+                raise RunError("\n\n".join(failed))
+            self.state = "stopped" if self._stop_by < float("inf") else "finished"
+        except Exception as error:
+            killed = self._stop_by == 0.0
+            self.error = None if killed else self._explain(error)
+            self.state = "stopped" if killed else "failed"
+        finally:
+            for job in self.jobs.values():
+                job.cancel()
+            self.history.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _explain(self, error: Exception) -> RunError:
+        """What went wrong first: a job's own error says more than the broken link that followed from it."""
+        failed = [str(job.error) for job in self.jobs.values() if job.error]
+        if failed:
+            return RunError("\n\n".join(failed))
+        if isinstance(error, RunError):
+            return error
+        return RunError(f"the run failed: {type(error).__name__}: {error}\n\n{traceback.format_exc()}")
+
+    def _launch(self, folder: Path) -> Owner:
+        """Make all places ready at once; the clients' values wait for the server's url."""
+        on, server_on = self._places
+        secret, plan = secrets.token_hex(16), self._began
+        (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+        split = self.graph.split(plan.cut, plan.tail)
+        save_split(split, folder)
+        shapes = [list(self.graph.shape(name)) for name in split.body.inputs] if split.body else []
+        values = {"folder": str(folder), "secret": secret, "classes": len(self.data.classes), "shapes": shapes}
+        server = self.jobs["server"] = server_on.launch("server", lambda: values)
+        reference = self.data.reference or self.data.save(folder)
+
+        def client_values(client: int) -> dict[str, Any]:
+            url = server.about(BEGIN_SECONDS)["url"]
+            return {"url": url, "client": client, "token": token(secret, "client", client), "data": reference}
+
+        for client in range(plan.clients):
+            self.jobs[f"client {client}"] = on.launch("client", partial(client_values, client))
+        return Owner(server.about(BEGIN_SECONDS)["url"], token(secret, "owner"))
+
+    def _attend(self, owner: Owner) -> None:
+        """Pass commands on, take rows in, let go of clients that failed; until the server says that the run is over."""
+        gone: set[str] = set()
+        try:
+            while True:
+                message = owner.hear(0.05)
+                if isinstance(message, Rows) and self._take(message):
+                    break
+                while not self._commands.empty():
+                    owner.say(self._commands.get())
+                for name, job in self.jobs.items():
+                    if job.error and name not in gone:
+                        gone.add(name)
+                        if name == "server":
+                            raise job.error
+                        owner.say(Drop(int(name.removeprefix("client ")), "its job failed"))
+                if time.monotonic() > self._stop_by:
+                    raise RunError(f"the clients did not stop within {STOP_SECONDS:.0f} s")
+            self._collect(owner)
+        finally:
+            owner.close()
+
+    def _take(self, message: Rows) -> bool:
+        """Add rows; whether the server said that the run is over."""
+        self.history.add(message.rows)
+        if self.state == "starting":
+            self.state = "training"
+        for _, client, epoch, _, name, _, _ in message.rows:
+            if client != RUN and name in ("step", "test_accuracy"):
+                self._epochs[client] = max(self._epochs[client], epoch + (name == "test_accuracy"))
+        return any(client == RUN and name == "state" for _, client, _, _, name, _, _ in message.rows)
+
+    def _collect(self, owner: Owner) -> None:
+        joined = {row.client for row in self.history.select("joined")}
+        left = {row.client for row in self.history.select("left") if row.value}
+        for client in sorted(joined - left):
+            weights, rows = owner.collect(client)
+            self._weights[client] = weights
+            for message in rows:
+                self._take(message)
+            if self._began.sharing != "none" and not self._began.baseline:
+                break  # all have the same
