@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import __version__
-from .errors import SplitlabError
+from .errors import SplitlabError, unknown
 from .plan import Plan
 
-DEMO = {"epochs": 12}  # where the demo's defaults differ from the plan's
+GROUPS = {
+    "what": "what is trained",
+    "where": "where it is cut",
+    "who": "who holds the data",
+    "wire": "what travels",
+    "how": "how it is trained",
+}
 NOT_OFFERED = ("paused", "baseline")
+# Where the demo's defaults differ from the plan's: its rate falls, so that the last epochs differ by the codec only.
+DEMO = {"epochs": 12, "lr_schedule": "ExponentialLR(0.8)"}
+KINDS = {"learning_rate": float, "test_samples": int}  # of settings whose default, None, does not tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it went well. Errors of splitlab are one message, without a traceback of ours."""
-    options = _parser().parse_args(arguments)
     try:
+        options, others = _parser().parse_known_args(arguments)
+        if others:
+            raise unknown("option", others[0], re.findall(r"--[\w-]+", options.parser.format_usage()))
         options.run(options)
     except SplitlabError as error:
         print(f"splitlab: {error}", file=sys.stderr)
@@ -30,63 +42,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="splitlab", description="Split learning that you can see.")
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(2, f"splitlab: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="splitlab", description="Split learning that you can see.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"splitlab {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _demo(commands)
-    _bench(commands)
-    _doctor(commands)
+    parser.set_defaults(parser=parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for add in (_demo, _bench, _doctor):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, about: str, run: Any) -> Parser:
+    words = f"{about[0].upper()}{about[1:]}."
+    parser: Parser = commands.add_parser(name, help=about, description=words, allow_abbrev=False)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 
 def _demo(commands: Any) -> None:
-    demo = commands.add_parser("demo", help="cut a network, train its halves in kernels, see what it cost")
-    _add_plan(demo, DEMO)
-    demo.add_argument("--then", default="float8_e4m3fn", metavar="CODEC", help="the codec to change to, live")
-    demo.add_argument("--then-epochs", type=int, default=4, metavar="N", help="epochs with that codec")
-    demo.add_argument("--on", default="kernel", help="where to run: kernel or thread")
-    demo.add_argument("--chart", type=Path, default=Path("demo.html"), metavar="FILE", help="charts that open offline")
-    demo.add_argument("--json", type=Path, metavar="FILE", help="all figures")
-    demo.set_defaults(run=_run_demo)
+    about = "cut a network, train its parts in kernels, change the codec on the way, and see what it cost"
+    parser = _command(commands, "demo", about, _run_demo)
+    groups = {name: parser.add_argument_group(title) for name, title in GROUPS.items()}
+    for setting in fields(Plan):
+        if setting.name not in NOT_OFFERED:
+            _offer(groups[setting.metadata["group"]], setting, DEMO.get(setting.name, setting.default))
+    add = groups["wire"].add_argument
+    add("--then", default="float8_e4m3fn", metavar="CODEC", help="the codec to change to, live (%(default)s)")
+    add("--then-epochs", type=int, default=4, metavar="N", help="epochs with that codec (%(default)s)")
+    add = parser.add_argument_group("where it runs, and what it leaves").add_argument
+    add("--on", default="kernel", metavar="PLACE", help="kernel or thread (%(default)s)")
+    add("--chart", type=Path, default=Path("demo.html"), metavar="FILE", help="charts that open offline (%(default)s)")
+    add("--json", type=Path, metavar="FILE", help="all figures")
+
+
+def _offer(group: Any, setting: Field[Any], default: Any) -> None:
+    """An option for a setting of a plan, with the plan's own help."""
+    option, text = "--" + setting.name.replace("_", "-"), setting.metadata["help"].replace("%", "%%")
+    if isinstance(default, bool):
+        group.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
+    elif isinstance(default, tuple):
+        group.add_argument(option, nargs="*", default=default, metavar="TRANSFORM", help=text)
+    else:
+        kind = KINDS.get(setting.name, str if default is None else type(default))
+        shown = text if default is None else f"{text} (%(default)s)"
+        metavar = {int: "N", float: "RATE"}.get(kind, "TEXT")
+        group.add_argument(option, type=kind, default=default, metavar=metavar, help=shown)
 
 
 def _run_demo(options: argparse.Namespace) -> None:
     from .demo import demo
 
-    demo(_plan(options), options.then, options.then_epochs, options.chart, options.json, options.on)
-
-
-def _add_plan(parser: argparse.ArgumentParser, defaults: dict[str, Any]) -> None:
-    """An option for every setting of a plan, with the plan's own help."""
-    for setting in fields(Plan):
-        if setting.name in NOT_OFFERED:
-            continue
-        default = defaults.get(setting.name, setting.default)
-        option, text = "--" + setting.name.replace("_", "-"), setting.metadata["help"]
-        if isinstance(default, bool):
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
-        elif isinstance(default, tuple):
-            parser.add_argument(option, nargs="*", default=default, help=text)
-        else:
-            kind = {"learning_rate": float, "test_samples": int}.get(setting.name, type(default) if default else str)
-            shown = f"{text} ({default})" if default is not None else text
-            parser.add_argument(option, type=kind, default=default, metavar="…", help=shown.replace("%", "%%"))
-
-
-def _plan(options: argparse.Namespace) -> Plan:
-    names = [setting.name for setting in fields(Plan) if setting.name not in NOT_OFFERED]
-    return Plan().change(**{name: getattr(options, name) for name in names})
+    settings = {setting.name for setting in fields(Plan)} & vars(options).keys()
+    plan = Plan().change(**{name: getattr(options, name) for name in settings})
+    demo(plan, options.then, options.then_epochs, options.chart, options.json, options.on)
 
 
 def _bench(commands: Any) -> None:
-    from .bench import BENCHES
-
-    bench = commands.add_parser("bench", help="measure against physical limits, as ratios within one run")
-    bench.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHES)} (all)")
-    bench.add_argument("--repeat", type=int, default=5, metavar="N", help="repetitions of each (5)")
-    bench.add_argument("--json", type=Path, metavar="FILE", help="all figures")
-    bench.set_defaults(run=_run_bench)
+    parser = _command(commands, "bench", "measure against physical limits, as ratios within one run", _run_bench)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which: resnet18, thin, … (all)")
+    parser.add_argument("--repeat", type=int, default=5, metavar="N", help="repetitions of each (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all figures")
 
 
 def _run_bench(options: argparse.Namespace) -> None:
@@ -96,9 +119,8 @@ def _run_bench(options: argparse.Namespace) -> None:
 
 
 def _doctor(commands: Any) -> None:
-    doctor = commands.add_parser("doctor", help="say what is installed here and whether it fits together")
-    doctor.add_argument("--models", action="store_true", help="trace every classification model of torchvision")
-    doctor.set_defaults(run=_run_doctor)
+    parser = _command(commands, "doctor", "say what is installed here and whether it fits together", _run_doctor)
+    parser.add_argument("--models", action="store_true", help="trace every classification model of torchvision")
 
 
 def _run_doctor(options: argparse.Namespace) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import PlanError
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,13 @@ def parse(text: str) -> Call:
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise wrong from None
+
+
+def make(kind: Callable[..., Made], call: Call) -> Made:
+    """What the call asks for; arguments that `kind` does not take are a `PlanError` that shows those that it does."""
+    signature = inspect.signature(kind)
+    try:
+        signature.bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        raise PlanError(f"cannot make {str(call)!r}: {error}; expected {call.name}{signature}") from None
+    return kind(*call.args, **call.kwargs)

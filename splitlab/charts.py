@@ -3,144 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import PlanError, unknown
 from .measure import PARTS
+from .summary import NAMES, Summary, phases
 
 if TYPE_CHECKING:
     from .history import History
 
 # Okabe and Ito's colours: told apart by colour-blind readers, and on light and dark grounds.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C6BB1", "#B8A600", "#7F7F7F", "#A65628"]
+DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]  # so that of two equal lines both are seen
 POINTS = 300  # of each line: more cannot be seen, and make the file large
-WIDTH, HEIGHT = 460, 240
+SMOOTH = 9  # steps over which the loss is averaged
+LABEL = 14  # pixels that the label of a change of setting is high
 
 
 def draw(history: History, what: str) -> Any:
-    """The chart of this name; see `CHARTS`."""
+    """The chart of this name, see `CHARTS`; in a notebook it is a picture that needs no network."""
     if what not in CHARTS:
         raise unknown("chart", what, CHARTS)
-    return CHARTS[what](history)
-
-
-def page(history: History, path: Path | str, title: str, note: str = "") -> None:
-    """All charts in one HTML file that opens without a network; `note` is preformatted text above them."""
     alt = _altair()
-    charts = alt.vconcat(
-        alt.hconcat(traffic(history), rate(history)).resolve_scale(color="independent"),
-        alt.hconcat(accuracy(history), loss(history)).resolve_scale(color="independent"),
-        seconds(history),
-    ).resolve_scale(color="independent")
-    chart = charts.properties(
-        title=alt.Title(title, subtitle=note.splitlines(), subtitleFont="monospace", anchor="start")
-    )
-    chart.save(str(path), inline=True, embed_options={"renderer": "svg"})
+    if alt.renderers.active == "default":  # it would fetch its scripts from elsewhere
+        alt.renderers.enable("svg")
+    return CHARTS[what](history).properties(width=460)
 
 
 def traffic(history: History) -> Any:
-    """Bytes on the wire since the beginning, up and down, over all clients."""
-    alt = _altair()
-    frame = _frame(history, ["bytes_up", "bytes_down"])
-    frame["direction"] = frame["name"].map({"bytes_up": "up", "bytes_down": "down"})
-    frame["megabytes"] = frame.groupby("direction")["value"].cumsum() / 1e6
-    frame = _thin(frame, ["direction"])
-    lines = (
-        alt.Chart(frame)
-        .mark_line(interpolate="step-after")
-        .encode(_time(), alt.Y("megabytes:Q", title="MB since the start"), _colour("direction", ["up", "down"]))
-    )
-    return _finish(lines, history, "Communication volume")
+    """Megabytes of training steps on the wire since the beginning, up and down, over all clients."""
+    frame = _bytes(history)
+    frame["MB"] = frame.groupby("direction")["value"].cumsum() / 1e6
+    lines = _lines(frame, "MB:Q", "MB since the start", "direction", ["up", "down"])
+    return _finish(lines, history, "Bytes on the wire")
 
 
 def rate(history: History) -> Any:
-    """Bytes of each training step, up and down."""
-    alt = _altair()
-    frame = _frame(history, ["bytes_up", "bytes_down"])
+    """Kilobytes that a sample of each training step takes, up and down."""
+    frame = _bytes(history)
     samples = _frame(history, ["samples"])[["client", "step", "value"]].rename(columns={"value": "samples"})
     frame = frame.merge(samples, on=["client", "step"])
-    frame["kilobytes"] = frame["value"] / frame["samples"] / 1e3
-    frame["direction"] = frame["name"].map({"bytes_up": "up", "bytes_down": "down"})
-    points = (
-        alt.Chart(_thin(frame, ["direction", "client"]))
-        .mark_line(interpolate="step-after")
-        .encode(
-            _time(),
-            alt.Y("kilobytes:Q", title="kB per sample"),
-            _colour("direction", ["up", "down"]),
-            alt.Detail("client:N"),
-        )
-    )
-    return _finish(points, history, "Bytes per sample")
+    frame["kB"] = frame["value"] / frame["samples"] / 1e3
+    lines = _lines(frame, "kB:Q", "kB per sample", "direction", ["up", "down"])
+    return _finish(lines, history, "Bytes per sample")
 
 
 def accuracy(history: History) -> Any:
     """Held-out accuracy of every client after every epoch."""
     alt = _altair()
-    frame = _frame(history, ["test_accuracy"])
-    lines = (
-        alt.Chart(frame)
-        .mark_line(point=True)
-        .encode(
-            _time(),
-            alt.Y("value:Q", title="held-out accuracy", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)),
-            _colour("client"),
-        )
-    )
+    axis = alt.Y("value:Q", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False))
+    lines = _lines(_frame(history, ["test_accuracy"]), axis, "held-out accuracy", "client")
     return _finish(lines, history, "Accuracy")
 
 
 def loss(history: History) -> Any:
     """Training loss of every client, averaged over neighbouring steps."""
-    alt = _altair()
     frame = _frame(history, ["loss"])
-    frame["smooth"] = frame.groupby("client")["value"].transform(lambda one: one.rolling(9, 1).mean())
-    lines = (
-        alt.Chart(_thin(frame, ["client"]))
-        .mark_line()
-        .encode(_time(), alt.Y("smooth:Q", title="training loss"), _colour("client"))
-    )
-    return _finish(lines, history, "Loss")
+    frame["loss"] = frame.groupby("client")["value"].transform(lambda one: one.rolling(SMOOTH, 1).mean())
+    return _finish(_lines(frame, "loss:Q", "training loss", "client"), history, "Loss")
 
 
 def seconds(history: History) -> Any:
-    """Time per sample by part, for each client and codec."""
+    """Where the time of a sample goes, for each codec that the run used."""
+    return bars(phases(history, "as begun"))
+
+
+def bars(summaries: Iterable[Summary]) -> Any:
+    """Where the time of a sample goes, a bar for each summary, its parts in the order in which they happen."""
     alt = _altair()
-    codecs: dict[int, str] = {}
-    sums: dict[tuple[str, str], float] = {}
-    samples: dict[str, float] = {}
-    for row in history:
-        if row.name == "codec":
-            codecs[row.client] = str(row.value)
-        label = codecs.get(row.client, "as begun")
-        if row.name in PARTS:
-            sums[label, row.name] = sums.get((label, row.name), 0.0) + float(row.value)
-        elif row.name == "samples":
-            samples[label] = samples.get(label, 0.0) + float(row.value)
+    summaries = list(summaries)
     rows = [
-        {"codec": label, "part": part.replace("_", " "), "order": PARTS.index(part), "µs": value / samples[label] * 1e6}
-        for (label, part), value in sums.items()
+        {"label": summary.label, "part": NAMES[part], "order": PARTS.index(part), "µs": value * 1e6}
+        for summary in summaries
+        for part, value in summary.seconds_per_sample.items()
     ]
-    bars = (
+    used = [NAMES[part] for part in PARTS if any(row["part"] == NAMES[part] for row in rows)]
+    legend = alt.Legend(title=None, orient="bottom", columns=3)
+    chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
         .encode(
             alt.X("µs:Q", title="µs per sample"),
-            alt.Y("codec:N", title=None),
-            _colour(
-                "part",
-                [
-                    part.replace("_", " ")
-                    for part in PARTS
-                    if any(row["part"] == part.replace("_", " ") for row in rows)
-                ],
-            ),
+            alt.Y("label:N", title=None, sort=[summary.label for summary in summaries]),
+            alt.Color("part:N", scale=alt.Scale(domain=used, range=COLOURS), legend=legend),
             alt.Order("order:Q"),
-            alt.Tooltip(["part:N", alt.Tooltip("µs:Q", format=",.1f")]),
+            tooltip=["label:N", "part:N", alt.Tooltip("µs:Q", format=",.0f")],
         )
     )
-    return bars.properties(title="Where the time of a sample goes", width=2 * WIDTH + 60, height=alt.Step(28))
+    title = "Where the time of a sample goes"
+    return chart.properties(title=alt.Title(title, anchor="start"), description=f"Bars: {title}", height=alt.Step(32))
 
 
 CHARTS: dict[str, Callable[[History], Any]] = {
@@ -157,61 +108,81 @@ def _altair() -> Any:
         import altair
     except ImportError:
         raise PlanError("charts need Altair: pip install 'splitlab[lab]'") from None
-    altair.data_transformers.disable_max_rows()
     return altair
 
 
 def _frame(history: History, names: Iterable[str]) -> Any:
-    """The rows of these names, with `seconds` since the first row of all."""
-    wanted = set(names)
+    """The rows of these names in the order of time, with `seconds` since the first row of all."""
     frame = history.to_frame()
-    begin = frame["time"].min() if len(frame) else 0.0
-    frame = frame[frame["name"].isin(wanted)].copy()
-    frame["seconds"] = frame["time"] - begin
-    frame["value"] = frame["value"].astype(float)
-    frame["client"] = frame["client"].astype(str)
-    return frame[["seconds", "client", "epoch", "step", "name", "value"]]
+    begin = frame["time"].min()
+    frame = frame[frame["name"].isin(set(names))].sort_values("time", kind="stable")
+    frame = frame.assign(
+        seconds=frame["time"] - begin,
+        value=frame["value"].astype(float),
+        client=frame["client"].astype(str),
+    )
+    return frame[["seconds", "client", "step", "name", "value"]]
 
 
-def _thin(frame: Any, keys: list[str]) -> Any:
-    """At most `POINTS` rows of each group, evenly spread, the last one always among them."""
-
-    def spread(group: Any) -> Any:
-        every = max(1, len(group) // POINTS)
-        return group.iloc[::-1].iloc[::every].iloc[::-1]
-
-    import pandas
-
-    groups = [spread(group) for _, group in frame.groupby(keys)]
-    return pandas.concat(groups) if groups else frame
+def _bytes(history: History) -> Any:
+    frame = _frame(history, ["bytes_up", "bytes_down"])
+    return frame.assign(direction=frame["name"].str.removeprefix("bytes_"))
 
 
-def _time() -> Any:
+def _lines(frame: Any, y: Any, title: str, group: str, domain: list[str] | None = None) -> Any:
+    """A line for each value of the column `group`, told apart by colour and by dashes."""
     alt = _altair()
-    return alt.X("seconds:Q", title="seconds")
+    domain = domain or sorted(frame[group].unique(), key=int)
+    legend = alt.Legend(title=None if group == "direction" else group, orient="bottom")
+    return (
+        alt.Chart(_thin(frame, group))
+        .mark_line()
+        .encode(
+            alt.X("seconds:Q", title="seconds", scale=alt.Scale(zero=True)),
+            (alt.Y(y) if isinstance(y, str) else y).title(title),
+            alt.Color(f"{group}:N", scale=alt.Scale(domain=domain, range=COLOURS), legend=legend),
+            alt.StrokeDash(f"{group}:N", scale=alt.Scale(domain=domain, range=DASHES), legend=legend),
+        )
+    )
 
 
-def _colour(field: str, domain: list[str] | None = None) -> Any:
-    alt = _altair()
-    scale = alt.Scale(domain=domain, range=COLOURS) if domain else alt.Scale(range=COLOURS)
-    return alt.Color(f"{field}:N", scale=scale, title=field)
+def _thin(frame: Any, group: str) -> Any:
+    """At most about `POINTS` rows of each group, evenly spread, the last one always among them; columns in use only."""
+    from_end = frame.iloc[::-1].groupby(group).cumcount()
+    every = frame.groupby(group)["value"].transform("size") // POINTS + 1
+    return frame[from_end.reindex(frame.index) % every == 0].drop(columns=["name", "step"])
 
 
 def _finish(chart: Any, history: History, title: str) -> Any:
-    """Marks where a setting changed, and the chart's title."""
+    """The chart with a title, and a mark at each change of a setting; labels stand above the plot, clear of lines."""
     alt = _altair()
-    marks: dict[str, float] = {}
-    begin = next(iter(history)).time if len(history) else 0.0
-    for row in history:
-        if row.unit == "setting":
-            marks.setdefault(f"{row.name} = {row.value}", row.time - begin)
+    marks = _changes(history)
+    described = f"Lines over time: {title}" + "".join(f"; {mark['what']} at {mark['seconds']:.1f} s" for mark in marks)
     if marks:
-        values = alt.Data(values=[{"seconds": when, "what": what} for what, when in marks.items()])
-        rule = alt.Chart(values).mark_rule(strokeDash=[4, 3], color="#888").encode(alt.X("seconds:Q"))
-        words = (
-            alt.Chart(values)
-            .mark_text(align="left", baseline="top", dx=4, color="#888")
-            .encode(alt.X("seconds:Q"), alt.YValue(2), alt.Text("what:N"))
-        )
-        chart = chart + rule + words
-    return chart.properties(title=title, width=WIDTH, height=HEIGHT)
+        values = alt.Chart(alt.Data(values=marks)).encode(alt.X("seconds:Q"))
+        chart = chart + values.mark_rule(strokeDash=[4, 3], color="#888")
+        for align in sorted({mark["align"] for mark in marks}):
+            words = values.transform_filter(alt.datum.align == align)
+            label = alt.Y("y:Q", scale=None, axis=None)
+            chart += words.mark_text(align=align, baseline="bottom", color="#888").encode(label, alt.Text("what:N"))
+    heading = alt.Title(title, offset=6 + LABEL * len(marks), anchor="start")
+    return chart.properties(title=heading, description=described, height=220)
+
+
+def _changes(history: History) -> list[dict[str, Any]]:
+    """The first row of each change of a setting: when, what, and where its label stands."""
+    rows = list(history)
+    marks: dict[str, float] = {}
+    for row in rows:
+        if row.unit == "setting":
+            marks.setdefault(f"{row.name} = {row.value}", row.time)
+    begin, end = min((row.time for row in rows), default=0.0), max((row.time for row in rows), default=0.0)
+    return [
+        {
+            "seconds": when - begin,
+            "what": what,
+            "align": "left" if when < (begin + end) / 2 else "right",
+            "y": -2 - LABEL * index,
+        }
+        for index, (what, when) in enumerate(marks.items())
+    ]

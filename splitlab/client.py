@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -45,16 +45,16 @@ class Client:
     laps on `meter`.
     """
 
-    def __init__(self, number: int, token: str, load: Any, meter: Meter | None = None) -> None:
+    def __init__(self, number: int, token: str, load: Callable[[Plan], Share], meter: Meter | None = None) -> None:
         self.number, self.token, self.meter = number, token, meter or Meter()
-        self.step = 0  # training steps done
+        self.step = self.epoch = 0  # training steps done, and the epoch that they are in
         self.stopping = False
         self.cancelled = False  # whoever carries the messages gives up
-        self._load = load  # Plan -> Share
-        self._version, self._news = 0, {}  # type: int, dict[str, Any]
+        self._load = load
+        self._version, self._news = 0, Settings(0, {})
         self._rows: list[tuple[Any, ...]] = []
         self._reported = self.meter.clock()
-        self.epoch = 0
+        self._time = time.time()
 
     # ---- the algorithm -----------------------------------------------------------------------------------------------
 
@@ -93,28 +93,33 @@ class Client:
         self._set_codecs()
 
     def _train(self) -> Generator[Message | None, Message | None, int]:
-        self.meter.purpose, samples = "bytes", 0
-        self.meter.start()
+        samples = 0
+        yield from self._between_steps()
         for inputs, labels in self.share.batches(self.epoch):
             if self.stopping:
                 break
             self.meter.mark("data")
-            self._apply_news()
             yield from self._step(inputs, labels)
             samples += len(labels)
             self.step += 1
-            while self.plan.paused and not self.stopping:
-                yield from self._report()
-                yield None
-                self._apply_news()
-            if self.meter.clock() - self._reported > REPORT_SECONDS:
-                yield from self._report()
-            self.meter.purpose = "bytes"
-            self.meter.start()
+            yield from self._between_steps()
         for half in self.halves.values():
             half.end_epoch()
         self.meter.purpose = "control"
         return samples
+
+    def _between_steps(self) -> Talk:
+        """Report what is due, take settings over, hold while paused; the next step's time begins after that."""
+        self._apply_news()
+        while self.plan.paused and not self.stopping:
+            yield from self._report()
+            yield None
+            self._apply_news()
+        if self.meter.clock() - self._reported > REPORT_SECONDS:
+            yield from self._report()
+            self._apply_news()
+        self.meter.purpose = "bytes"
+        self.meter.start()
 
     def _step(self, inputs: Tensor, labels: Tensor) -> Talk:
         plan, meter, head = self.plan, self.meter, self.halves["head"]
@@ -165,6 +170,7 @@ class Client:
         """Held-out loss and accuracy of this client's network, over the same cut and codec."""
         if not self.plan.evaluate or self.stopping:
             return
+        self._apply_news()
         self.meter.purpose, self.epoch = "evaluation", epoch
         begin, total, right, seen = self.meter.clock(), 0.0, 0, 0
         for number, (inputs, labels) in enumerate(self.share.held_out()):
@@ -199,8 +205,6 @@ class Client:
         self.meter.purpose = "weights"
         carried = self.sharing.merges or self.stopping or round_ + 1 == self.plan.epochs
         answer = yield Weights(round_, samples, gather(self._parts) if carried else {})
-        while not self.stopping and not (isinstance(answer, Shared) and (answer.round > round_ or answer.last)):
-            answer = yield None
         self._write(self.meter.spent("weights"))
         self.meter.purpose = "control"
         return answer if isinstance(answer, Shared) else None
@@ -217,8 +221,7 @@ class Client:
     def hear(self, message: Message) -> bool:
         """Take in what the server may say at any time; False if this is not such a message."""
         if isinstance(message, Settings):
-            self._version = message.version
-            self._news |= {name: value for name, value in message.values.items() if name in LIVE}
+            self._news = message
         elif isinstance(message, Stop):
             self.stopping = True
         else:
@@ -226,17 +229,22 @@ class Client:
         return True
 
     def _apply_news(self) -> None:
-        """Settings take effect between steps; the row names the step."""
-        if not self._news:
+        """Settings take effect between steps; a row names the first step of each."""
+        self._version = max(self._version, self._news.version)
+        values = {
+            name: value
+            for name, value in self._news.values.items()
+            if name in LIVE and value != getattr(self.plan, name)
+        }
+        if not values:
             return
-        self.plan = self.plan.change(**self._news)
-        self._write({name: (value, "setting") for name, value in self._news.items()})
-        if self._news.get("learning_rate") is not None:
+        self.plan = self.plan.change(**values)
+        self._write({name: (value, "setting") for name, value in values.items()})
+        if "learning_rate" in values:
             for half in self.halves.values():
-                half.set_rate(self._news["learning_rate"])
-        if {"codec", "gradient_codec"} & set(self._news):
+                half.set_rate(values["learning_rate"])
+        if {"codec", "gradient_codec"} & set(values):
             self._set_codecs()
-        self._news = {}
 
     def _set_codecs(self) -> None:
         self._activations = Encoder(self.plan.codec)
@@ -251,9 +259,9 @@ class Client:
             )
 
     def _write(self, values: Mapping[str, tuple[float | str, str]]) -> None:
-        now = time.time()
+        self._time = max(self._time + 1e-6, time.time())  # rows are in order of time: it tells the server what is new
         for name, (value, unit) in values.items():
-            self._rows.append((now, self.number, self.epoch, self.step, name, value, unit))
+            self._rows.append((self._time, self.number, self.epoch, self.step, name, value, unit))
 
     def _report(self) -> Talk:
         self._reported = self.meter.clock()

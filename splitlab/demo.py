@@ -1,14 +1,17 @@
-"""The main job without a screen: a run in kernels, a codec toggled live, a table next to `central`, a chart file."""
+"""The main job without a screen: a run in kernels, a codec toggled live, a table next to `central`, charts."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import charts
+from .codec import codec
+from .errors import PlanError
+from .page import page
 from .plan import Plan
 from .run import Run, start
 from .summary import Summary, Table, phases
@@ -29,25 +32,29 @@ def demo(
     the way goes to `say`, and progress bars to the terminal.
     """
     began = time.monotonic()
+    codec(then)  # what cannot work is refused before anything is started
+    if then_epochs < 0:
+        raise PlanError(f"--then-epochs is {then_epochs}: expected 0 (no change of codec) or more")
     whole = plan.change(epochs=plan.epochs + then_epochs)
     run = start(plan=whole, on=on)
-    say(_opening(run, plan, then))
-    run.wait(epochs=plan.epochs).set(codec=then)
-    run.wait()
+    say(_opening(run))
+    run.wait(epochs=plan.epochs)
+    if then_epochs:
+        say(f"{plan.epochs} epochs in {plan.codec} are done, {then_epochs} more in {then}:")
+        run.set(codec=then)
+        run.wait()
     say("The same network on the same data, uncut, in one kernel:")
     central = start(plan=whole.change(cut=None, tail=None, baseline="central"), on=on).wait()
-    columns = [*phases(run.history, plan.codec), _labelled(central.summary, "central")]
-    say(f"\n{Table(columns)}\n")
+    columns = [*phases(run.history, plan.codec), replace(central.summary, label="central")]
+    say(f"\n{Table(columns)}\n\n{in_words(columns)}")
+    if chart:
+        page(run.history, columns, _title(run), in_words(columns), chart)
+        say(f"Charts: {chart}")
     result = {
         "plan": json.loads(run.plan.to_json()),
         "seconds": time.monotonic() - began,
         "columns": [column.to_dict() for column in columns],
     }
-    if chart:
-        charts.page(
-            run.history, chart, f"{run.plan.model} on {run.data.name}, cut after {run.plan.cut}", str(Table(columns))
-        )
-        say(f"Charts: {chart}")
     if figures:
         figures.write_text(json.dumps(result, indent=1), encoding="utf-8")
         say(f"Figures: {figures}")
@@ -55,15 +62,29 @@ def demo(
     return result
 
 
-def _opening(run: Run, plan: Plan, then: str) -> str:
-    cut = run.graph.cut(run.plan.cut or "")
-    where = f"{run.plan.cut}" + (f" and {run.plan.tail}" if run.plan.tail else "")
-    return (
-        f"{run.plan.model} on {run.data.name}, cut after {where}: {cut.bytes_per_sample:,} bytes per sample each way.\n"
-        f"One server kernel, {run.plan.clients} client kernels; {plan.epochs} epochs in {plan.codec}, then {then}."
-    )
+def in_words(columns: list[Summary]) -> str:
+    """What the last column but one (the codec that was changed to) cost and saved against the first, and `central`."""
+    first, last, central = columns[0], columns[-2], columns[-1]
+    was, now = (column.bytes_per_sample for column in (first, last))
+    lines = [f"Cut, a sample takes {was:,.0f} bytes on the wire in {first.label}."]
+    if last is not first:
+        lines = [
+            f"In {last.label} a sample takes {now:,.0f} bytes instead of {was:,.0f} in {first.label}: {now / was:.0%}."
+        ]
+    accuracies = [column.accuracy for column in (first, last, central)]
+    if None not in accuracies:
+        before, after, uncut = (f"{accuracy:.1%}" for accuracy in accuracies)
+        changed = f"{before} before the change, {after} after it" if last is not first else before
+        lines.append(f"Held-out accuracy: {changed}, {uncut} uncut.")
+    return " ".join(lines)
 
 
-def _labelled(summary: Summary, label: str) -> Summary:
-    summary.label = label
-    return summary
+def _title(run: Run) -> str:
+    tail = f", and after {run.plan.tail}: U-shaped" if run.plan.tail else ""
+    return f"{run.plan.model} on {run.data.name}, cut after {run.plan.cut}{tail}"
+
+
+def _opening(run: Run) -> str:
+    many = "client" if run.plan.clients == 1 else "clients"
+    size = run.graph.cut(run.plan.cut or "").bytes_per_sample
+    return f"{_title(run)} ({size:,} bytes per sample each way). One server, {run.plan.clients} {many}:"

@@ -6,13 +6,15 @@ import time
 from contextlib import suppress
 
 from .client import Client
-from .errors import LinkClosed, RunError
+from .errors import HungUp, LinkClosed, RunError
 from .link import Link, connect
 from .messages import Failure, Forward, Join, Leave, Message, Shared, TailGradient, Weights, Welcome
 from .protocol import Order, frame
 
 STRICT = (Join, Forward, TailGradient)  # whoever says these waits for the answer, and for nothing else
 PATIENCE_SECONDS = 15.0  # for a server that does not answer the telephone
+TRIES = 20  # of saying one thing: a link that breaks on it again and again will not carry it
+LOOK_SECONDS = 0.2  # how often a wait looks whether it was cancelled
 
 
 def converse(client: Client, url: str) -> None:
@@ -34,36 +36,38 @@ def converse(client: Client, url: str) -> None:
 
 
 class Line:
-    """A link that is dialled anew when it breaks; whatever was not answered is said again."""
+    """A link that is dialled anew when it breaks; whatever may not have arrived is said again, in order."""
 
     def __init__(self, client: Client, url: str) -> None:
         self.client, self.url = client, url
         self.order = Order("client", "client")
         self.link: Link = connect(url)
-        self.broken = False
+        self._unsure: list[Message] = []  # said since the last answer
+        self._welcomed = False
+        self._handed_in = -1  # the last round whose weights were said
 
     def exchange(self, message: Message | None) -> Message | None:
         """Say something; returns the answer to what is answered, and what comes next if nothing is said."""
-        while True:
+        to_say = [message] if message is not None else []
+        self._unsure += to_say
+        broken = False
+        for _ in range(TRIES):
             try:
-                if self.broken:
+                if broken:
                     self._redial()
-                if message is not None:
-                    self._send(message)
-                if self._is_answered(message):
-                    return self._receive(anything=not isinstance(message, STRICT))
-                return self._catch_up()
-            except LinkClosed:
-                if isinstance(message, Leave):
+                    to_say = self._unsure
+                for item in to_say:
+                    self._send(item)
+                return self._hear(message)
+            except (HungUp, RunError) as error:
+                if isinstance(message, Leave):  # the server has let it go, now or before the link broke
                     return None
-                if isinstance(message, Join):
+                if isinstance(error, RunError):
                     raise
-                self.broken = True
-
-    def _is_answered(self, message: Message | None) -> bool:
-        if isinstance(message, Weights):
-            return not self.client.stopping
-        return message is None or isinstance(message, STRICT)
+                raise RunError(f"the server hung up on client {self.client.number}: {error}") from None
+            except LinkClosed:
+                broken = True
+        raise RunError(f"the link broke {TRIES} times on {message!r}: use smaller batches, or another network")
 
     def farewell(self, reason: str) -> None:
         """Tell the server why this client gives up, if it still listens."""
@@ -74,49 +78,70 @@ class Line:
         meter = self.client.meter
         data = frame.encode(message)
         meter.mark("encode")
-        self.order.sent(message)
+        if not isinstance(message, Leave):  # which may have to be said again, and that at any time
+            self.order.sent(message)
+        if isinstance(message, Weights):
+            self._handed_in = message.round
         meter.count("up", self.link.send(data))
 
-    def _receive(self, anything: bool = False) -> Message | None:
-        """The next message that is an answer; settings and stops on the way are passed on at once."""
+    def _hear(self, message: Message | None) -> Message | None:
+        """What is answered waits for its answer; settings and stops on the way are passed on at once."""
+        while (heard := self._next(self._waits(message))) is not None:
+            aside = self.client.hear(heard)
+            if message is None:
+                return heard
+            if isinstance(message, STRICT):
+                answer = not aside and not isinstance(heard, Shared)
+            else:
+                answer = isinstance(message, Weights) and isinstance(heard, Shared)
+            if answer:
+                self._unsure.clear()
+                return heard
+        return None
+
+    def _waits(self, message: Message | None) -> bool:
+        """Whether there is something to wait for; after Leave it is that the server hangs up."""
+        if isinstance(message, Weights):
+            return not self.client.stopping
+        return message is None or isinstance(message, (*STRICT, Leave))
+
+    def _next(self, wait: bool) -> Message | None:
+        """The next message; None if there is none and it is not waited for."""
         while True:
-            message = self._next(None)
-            assert message is not None
-            aside = self.client.hear(message) or isinstance(message, Shared)
-            if anything or not aside:
+            if self.client.cancelled:
+                raise RunError(f"client {self.client.number} was cancelled")
+            if (received := self.link.receive(LOOK_SECONDS if wait else 0)) is None:
+                if wait:
+                    continue
+                return None
+            if (message := self._open(*received)) is not None:
                 return message
 
-    def _catch_up(self) -> None:
-        """Take in what came while nothing was waited for."""
-        while (message := self._next(0)) is not None:
-            self.client.hear(message)
-
-    def _next(self, timeout: float | None) -> Message | None:
-        received = self.link.receive(timeout)
-        if received is None:
-            return None
-        data, size = received
+    def _open(self, data: bytes, size: int) -> Message | None:
+        """The message of a frame; None if it is known already."""
         meter = self.client.meter
         at = meter.clock()
         meter.count("down", size)
         message = frame.decode(data)
         if isinstance(message, Failure):
             raise RunError(f"the server refused client {self.client.number}: {message.error}: {message.text}")
+        if isinstance(message, Shared) and not message.last and message.round <= self._handed_in:
+            return None  # said again to a client that has gone on since
         self.order.received(message)
-        if isinstance(message, Welcome) and message.head:  # only now is it known which talk this will be
-            self.order.u_shaped = bool(message.tail)
+        if isinstance(message, Welcome) and not self._welcomed:  # only now is it known which talk this will be
+            self._welcomed, self.order.u_shaped = True, bool(message.tail)
         if seconds := getattr(message, "seconds", None):
             meter.waited(at, seconds)
         return message
 
     def _redial(self) -> None:
-        """Dial again; the talk goes on where it broke off, and whatever was not answered is said again."""
+        """Dial again; the talk goes on where it broke off."""
         client = self.client
         self.link = self._dial()
         self.order.resumed()
-        self._send(Join(client.token, "client", client.number, client.step))
-        self._receive()
-        self.broken = False
+        if self._welcomed:
+            self._send(Join(client.token, "client", client.number, client.step))
+            self._next(wait=True)  # Welcome again; the order allows nothing else
 
     def _dial(self) -> Link:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -126,4 +151,4 @@ class Line:
             except LinkClosed:
                 if self.client.cancelled or time.monotonic() > deadline:
                     raise RunError(f"the server at {self.url} has not answered for {PATIENCE_SECONDS:.0f} s") from None
-                time.sleep(0.2)
+                time.sleep(LOOK_SECONDS)

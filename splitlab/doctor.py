@@ -1,32 +1,60 @@
-"""Says what is installed here, whether it fits together, and what to do where it does not."""
+"""Says what is installed here, whether it is what was tested, and what to do where it is not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from importlib import metadata
+from pathlib import Path
 
 from .measure import machine
 
-LAB = ("altair", "ipykernel", "ipywidgets", "jupyter_client", "jupyterlab", "netron", "pandas", "scikit-learn")
-MORE = ("torchvision", "voila", "vl-convert-python")
+HERE = Path(__file__).parent
+NAME = re.compile(r"[\w-]+")
 
 
 def examine(models: bool = False, say: Callable[[str], None] = print) -> None:
-    """This machine, the packages of splitlab and of `splitlab[lab]`; with `models`, torchvision's zoo as a table."""
+    """This machine, and the packages of splitlab and `splitlab[lab]`; with `models`, torchvision's zoo as a table."""
     if models:
         from .zoo import zoo
 
         return say(repr(zoo()))
     for name, value in machine().items():
         say(f"{name:<20}{value}")
-    missing = []
-    for name in ("numpy", "safetensors", "websockets", "tqdm", *LAB, *MORE):
-        version = _version(name)
-        missing += [name] if version is None else []
-        say(f"{name:<20}{version or 'missing'}")
-    say(_torchvision())
+    tested, missing = constraints(), []
+    say(f"\n{'package':<20}{'here':<16}tested")
+    for name in required():
+        here, there = _version(name), tested.get(name, "–")
+        missing += [name] if here is None else []
+        differs = here is not None and here.split("+")[0] != there
+        say(f"{name:<20}{here or 'missing':<16}{there}{'   differs' if differs else ''}")
+    say(f"\n{_torchvision()}")
     if missing:
-        say(f"Missing: {', '.join(missing)}. For notebooks, kernels and charts: pip install 'splitlab[lab]'")
+        say("What is missing is for notebooks, kernels and charts: pip install 'splitlab[lab]'")
+
+
+def required() -> list[str]:
+    """The names of what splitlab and its extra `lab` need, as its own metadata say."""
+    wanted = [line for line in metadata.requires("splitlab") or () if "extra ==" not in line or "lab" in _extra(line)]
+    return [_canonical(line) for line in wanted]
+
+
+def constraints(lines: Iterable[str] | None = None) -> dict[str, str]:
+    """The versions that were tested, by package: constraints.txt, which is part of the wheel."""
+    if lines is None:
+        files = [path for path in (HERE / "constraints.txt", HERE.parent / "constraints.txt") if path.exists()]
+        lines = files[0].read_text(encoding="utf-8").splitlines() if files else ()
+    pins = (line.split("#")[0].split("==") for line in lines if "==" in line)
+    return {_canonical(name): version.strip() for name, version in pins}
+
+
+def _extra(line: str) -> str:
+    return line.partition("extra ==")[2]
+
+
+def _canonical(text: str) -> str:
+    found = NAME.match(text)
+    return found[0].lower().replace("_", "-") if found else text
 
 
 def _version(name: str) -> str | None:

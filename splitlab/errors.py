@@ -54,6 +54,10 @@ class LinkClosed(SplitlabError, ConnectionError):  # noqa: N818 - it names an ev
     """The link is gone: nothing more can be sent or received on it."""
 
 
+class HungUp(LinkClosed):
+    """The other end closed the link in good order: dialling again is of no use."""
+
+
 class RunError(SplitlabError, RuntimeError):
     """A run failed; the message holds the traceback of the end that failed."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +41,11 @@ class Half:
         self.part = part
         self.version = 0  # of the settings that it follows
         parameters = [parameter for parameter in part.parameters() if parameter.requires_grad]
-        self.optimizer = make_optimizer(optimizer, parameters) if parameters else None
+        self.optimizer = make_optimizer(optimizer, parameters, rate) if parameters else None
         self.lr_schedule = make_lr_schedule(lr_schedule, self.optimizer) if lr_schedule and self.optimizer else None
-        if rate is not None:
-            self.set_rate(rate)
         self._inputs: tuple[Tensor, ...] = ()
         self._outputs: tuple[Tensor, ...] = ()
+        self._buffers: list[Tensor] = []  # as they were before the step, for `forget`
 
     def forward(
         self, inputs: Sequence[Tensor], train: bool = True, seed: int | None = None, over_cut: bool = False
@@ -60,6 +59,7 @@ class Half:
         if not train:
             with torch.no_grad():
                 return self.part(*inputs)
+        self._buffers = [buffer.clone() for buffer in self.part.buffers()] if over_cut else []
         self._inputs = tuple(x.requires_grad_(x.is_floating_point()) if over_cut else x for x in inputs)
         self._outputs = self.part(*self._inputs)
         return tuple(output.detach() for output in self._outputs)
@@ -80,7 +80,7 @@ class Half:
         if reached:
             torch.autograd.backward([output for output, _ in reached], [gradient for _, gradient in reached])
         inputs = tuple(x.grad if x.grad is not None else torch.zeros_like(x) for x in self._inputs if x.requires_grad)
-        self.forget()
+        self._let_go()
         return inputs
 
     def update(self) -> None:
@@ -101,8 +101,14 @@ class Half:
             self.lr_schedule.base_lrs = [rate for _ in self.lr_schedule.base_lrs]
 
     def forget(self) -> None:
-        """Let go of a step that will not be finished."""
+        """Let go of a step that will not be finished: BatchNorm's statistics are as if it had never been begun."""
+        for buffer, before in zip(self.part.buffers(), self._buffers, strict=False):
+            buffer.copy_(before)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._inputs = self._outputs = ()
+        self._buffers = []
 
 
 def hits(logits: Tensor, labels: Tensor) -> int:
@@ -116,15 +122,18 @@ def score(logits: Tensor, labels: Tensor) -> tuple[float, int]:
         return functional.cross_entropy(logits, labels).item(), hits(logits, labels)
 
 
-def make_optimizer(text: str, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """Any optimizer of torch.optim from text such as `Adam(lr=0.001)`."""
+def make_optimizer(text: str, parameters: Sequence[nn.Parameter], rate: float | None = None) -> torch.optim.Optimizer:
+    """Any optimizer of torch.optim from text such as `Adam(lr=0.001)`; `rate` overrides its learning rate."""
     call = parse(text)
     if call.name not in OPTIMIZERS:
         raise unknown("optimizer", call.name, OPTIMIZERS)
     try:
-        return OPTIMIZERS[call.name](list(parameters), *call.args, **call.kwargs)
-    except (TypeError, ValueError) as error:
+        optimizer = OPTIMIZERS[call.name](list(parameters), *call.args, **call.kwargs)
+    except (TypeError, ValueError, IndexError) as error:
         raise PlanError(f"optimizer {text!r}: {error}") from None
+    for group in optimizer.param_groups if rate is not None else ():
+        group["lr"] = rate
+    return optimizer
 
 
 def make_lr_schedule(text: str, optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
@@ -134,13 +143,18 @@ def make_lr_schedule(text: str, optimizer: torch.optim.Optimizer) -> lr_schedule
         raise unknown("learning-rate schedule", call.name, LR_SCHEDULES)
     try:
         return LR_SCHEDULES[call.name](optimizer, *call.args, **call.kwargs)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError, ZeroDivisionError) as error:
         raise PlanError(f"learning-rate schedule {text!r}: {error}") from None
 
 
 def gather(parts: Mapping[str, Part]) -> dict[str, Tensor]:
     """The weights of several parts in one mapping: `head.conv1.weight`."""
     return {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+
+
+def finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether no value in any of them is NaN or infinite."""
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 def scatter(weights: Mapping[str, Tensor], parts: Mapping[str, Part]) -> None:

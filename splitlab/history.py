@@ -36,7 +36,12 @@ class History:
         self._next = 0
         self._lock = threading.Lock()
         self.path = Path(path) if path else None
-        self._file: IO[str] | None = self.path.open("a", encoding="utf-8") if self.path else None
+        try:
+            self._file: IO[str] | None = self.path.open("w", encoding="utf-8") if self.path else None
+        except OSError as error:
+            raise PlanError(
+                f"cannot record into {path}: {error.strerror}; name a file in a folder that exists"
+            ) from None
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """Append rows without their sequence numbers: `(time, client, epoch, step, name, value, unit)`."""
@@ -51,8 +56,8 @@ class History:
     def since(self, sequence: int) -> list[Row]:
         """All rows from this sequence number on that are still in the ring."""
         with self._lock:
-            missing = max(0, len(self._rows) - (self._next - sequence))
-            return list(islice(self._rows, missing, None))
+            count = max(0, self._next - sequence)
+            return list(islice(reversed(self._rows), count))[::-1]  # from the end: the ring may be long, the news few
 
     def select(self, name: str, client: int | None = None) -> list[Row]:
         """The rows of one name, of one client or of all."""

@@ -41,7 +41,7 @@ class Owner:
 
     def wait_for(self, name: str) -> tuple[Message, list[Rows]]:
         """The next message of this name, and the rows that came before it."""
-        rows = []
+        rows: list[Rows] = []
         while True:
             message = self.hear()
             assert message is not None

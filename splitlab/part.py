@@ -22,7 +22,7 @@ RANDOM: Mapping[str, tuple[str, ...]] = {
         ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"), ("p",)
     ),
     **dict.fromkeys(("dropout_", "alpha_dropout_", "feature_dropout", "feature_dropout_", "stochastic_depth"), ("p",)),
-    **dict.fromkeys(("shifted_window_attention", "shifted_window_attention_v2"), ("dropout", "attention_dropout")),
+    "shifted_window_attention": ("dropout", "attention_dropout"),
     "scaled_dot_product_attention": ("dropout_p",),
     "multi_head_attention_forward": ("dropout_p",),
     **dict.fromkeys(("rrelu", "rrelu_", "gumbel_softmax", "fractional_max_pool2d", "fractional_max_pool3d"), ()),
@@ -160,7 +160,7 @@ class Part(nn.Module):
             _owner(self, path)._non_persistent_buffers_set.add(path.rpartition(".")[2])
         self.constants = tuple(constants or ())
         self._random = frozenset(step.name for step in self.operations if self._draws(step))
-        self._program = _with_last_uses(self.operations, self.inputs, self.outputs)
+        self._program = _program(self.operations, self.outputs)
 
     @property
     def is_random(self) -> bool:
@@ -169,22 +169,29 @@ class Part(nn.Module):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run the operations; a failure carries a note that names the operation."""
-        values, batch = self._admit(tensors), tensors[0].shape[0]
+        values = self._admit(tensors)
 
         def fill(leaf: Any) -> Any:
-            if isinstance(leaf, Ref):
-                return values[leaf.name]
-            return self._constant(leaf, batch)
+            return values[leaf.name] if type(leaf) is Ref else self._constant(leaf, len(tensors[0]))
 
-        for step, finished in self._program:
+        for step, simple, finished in self._program:
             try:
-                values[step.name] = self._run(step, rebuild(step.args, fill), rebuild(step.kwargs, fill))
+                args = [values[name] for name in simple] if simple else rebuild(step.args, fill)
+                kwargs = rebuild(step.kwargs, fill) if step.kwargs else step.kwargs
+                draws = self.seed is not None and self.training and step.name in self._random
+                values[step.name] = (self._call_seeded if draws else self._call)(step, args, kwargs)
             except Exception as error:
                 error.add_note(f"in the operation {step!r}")
                 raise
             for name in finished:
                 del values[name]
-        return tuple(values[name] for name in self.outputs)
+        return tuple([values[name] for name in self.outputs])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "seed":  # torch would refuse, were a module of the model called so
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def _admit(self, tensors: tuple[Tensor, ...]) -> dict[str, Tensor]:
         if len(tensors) != len(self.inputs):
@@ -208,18 +215,17 @@ class Part(nn.Module):
             return leaf.train if self.training else leaf.evaluate
         return leaf
 
-    def _run(self, step: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self.seed is None or not self.training or step.name not in self._random:
-            return self._call(step, args, kwargs)
-        with chance.seeded(chance.number(self.seed, step.name)):  # locked: parts run in several threads
-            return self._call(step, args, kwargs)
-
-    def _call(self, step: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, step: Operation, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if callable(step.target):
+            return step.target(*args, **kwargs)
         if step.kind == "module":
-            return self.module(str(step.target))(*args, **kwargs)
-        if step.kind == "method":
-            return getattr(args[0], str(step.target))(*args[1:], **kwargs)
-        return step.target(*args, **kwargs)  # type: ignore[operator]
+            return self.module(step.target)(*args, **kwargs)
+        return getattr(args[0], step.target)(*args[1:], **kwargs)
+
+    def _call_seeded(self, step: Operation, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        assert self.seed is not None
+        with chance.seeded(chance.number(self.seed, step.name)):  # which locks: parts run in several threads
+            return self._call(step, args, kwargs)
 
     def _draws(self, step: Operation) -> bool:
         if step.kind == "module":
@@ -252,15 +258,16 @@ def _is_random(module: nn.Module) -> bool:
     return isinstance(rate, float) and rate > 0
 
 
-def _with_last_uses(
-    operations: Sequence[Operation], inputs: Sequence[str], outputs: Sequence[str]
-) -> list[tuple[Operation, tuple[str, ...]]]:
-    """Each operation with the values that nobody reads after it."""
+def _program(
+    operations: Sequence[Operation], outputs: Sequence[str]
+) -> list[tuple[Operation, tuple[str, ...], tuple[str, ...]]]:
+    """Each operation, the values that are its arguments where nothing else is, and those that nobody reads after it."""
     needed, program = set(outputs), []
     for step in reversed(operations):
         finished = tuple(name for name in (*step.reads, step.name) if name not in needed)
         needed.update(finished)
-        program.append((step, finished))
+        simple = not step.kwargs and all(isinstance(arg, Ref) for arg in step.args)
+        program.append((step, tuple(arg.name for arg in step.args) if simple else (), finished))
     return program[::-1]
 
 

@@ -9,6 +9,10 @@ from typing import Any
 from .call import parse
 from .errors import PlanError, unknown
 
+BASELINES = ("central", "federated", "local")
+CALLS = ("sharing", "schedule", "partition", "optimizer", "server_optimizer", "lr_schedule", "codec", "gradient_codec")
+INFINITY = float("inf")
+
 
 def _setting(default: Any, group: str, text: str, live: bool = False) -> Any:
     return field(default=default, metadata={"group": group, "help": text, "live": live})
@@ -47,24 +51,37 @@ class Plan:
     threads: int = _setting(1, "how", "torch threads of each kernel")
 
     def __post_init__(self) -> None:
-        """Check types and ranges; names are checked by whoever owns them, in `run.check`."""
-        object.__setattr__(self, "augment", (self.augment,) if isinstance(self.augment, str) else tuple(self.augment))
+        """Check types and ranges; names are checked by whoever owns them, in `check.settle`."""
+        object.__setattr__(self, "augment", _texts(self.augment))
         for name, least in (("clients", 1), ("epochs", 1), ("batch_size", 1), ("threads", 1), ("seed", 0)):
             _whole(name, getattr(self, name), least)
         if self.test_samples is not None:
             _whole("test_samples", self.test_samples, 1)
+        for name in ("paused", "evaluate"):
+            if not isinstance(getattr(self, name), bool):
+                raise PlanError(f"{name} is {getattr(self, name)!r}: expected True or False")
         rate = self.learning_rate
-        if rate is not None and not (isinstance(rate, int | float) and 0 <= rate < float("inf")):
+        if rate is not None and (
+            isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < INFINITY
+        ):
             raise PlanError(f"learning_rate is {rate!r}: expected a number that is not negative, such as 0.05")
-        for name in ("model", "data", "sharing", "schedule", "partition", "optimizer", "codec"):
-            if not isinstance(getattr(self, name), str):
-                raise PlanError(f"{name} is {getattr(self, name)!r}: expected its name as text")
-        for name in ("sharing", "schedule", "partition", "optimizer", "codec"):
-            parse(getattr(self, name))
-        if self.baseline not in (None, "central", "federated", "local"):
-            raise unknown("baseline", self.baseline, ("central", "federated", "local"))
+        self._check_names()
+        if self.baseline not in (None, *BASELINES):
+            raise unknown("baseline", self.baseline, BASELINES)
         if self.baseline and (self.cut or self.tail):
             raise PlanError(f"the baseline {self.baseline!r} trains the whole network in one place: leave out the cut")
+
+    def _check_names(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if (
+                str(item.type).startswith("str")
+                and not isinstance(value, str)
+                and (value is not None or item.type == "str")
+            ):
+                raise PlanError(f"{item.name} is {value!r}: expected its name as text")
+            if item.name in CALLS and value is not None:
+                parse(value)
 
     @property
     def u_shaped(self) -> bool:
@@ -96,6 +113,13 @@ class Plan:
 
 NAMES = tuple(item.name for item in fields(Plan))
 LIVE = tuple(item.name for item in fields(Plan) if item.metadata["live"])
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise PlanError(f"augment is {value!r}: expected transforms as text, such as ('RandomCrop(8, padding=1)',)")
+    return tuple(texts)
 
 
 def _whole(name: str, value: Any, least: int) -> None:

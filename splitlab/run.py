@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from . import models
 from .check import settle
 from .data import Data, batch_count, load_data
-from .errors import PlanError, RunError
+from .errors import LinkClosed, PlanError, RunError
 from .graph import Graph, trace
 from .half import scatter
 from .history import RUN, History
@@ -28,6 +29,7 @@ from .owner import Owner
 from .places import Job, Place, place
 from .places.work import save_split
 from .plan import Plan
+from .policy.sharing import sharing_of
 from .progress import Bars
 from .server import check_live, token
 from .share import parts
@@ -35,7 +37,8 @@ from .summary import Summary
 
 STATES = ("starting", "training", "paused", "stopping", "finished", "stopped", "failed")
 BEGIN_SECONDS = 120.0  # for a server to be ready: a small machine takes its time to import torch
-STOP_SECONDS = 20.0  # for clients to end their step when asked to stop
+STOP_SECONDS = 30.0  # for clients to end their step when asked to stop
+LAST_WORDS_SECONDS = 5.0  # for the error of a place whose end has already shown otherwise
 
 
 def start(
@@ -79,10 +82,12 @@ class Run:
         self.jobs: dict[str, Job] = {}
         self._began = plan
         self._epochs = [0] * plan.clients  # that each client has been through
+        self._joined: set[int] = set()
+        self._left: dict[int, str] = {}  # clients that did not reach the end, and why
         self._places = on, server_on
         self._commands: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._weights: dict[int, Mapping[str, Tensor]] = {}
-        self._stop_by = float("inf")
+        self._killed = False
         self._thread = threading.Thread(target=self._carry_out, name="splitlab run", daemon=True)
         self._thread.start()
 
@@ -91,8 +96,11 @@ class Run:
     def set(self, **values: Any) -> None:
         """Change `codec`, `gradient_codec` or `learning_rate` live; the history names the first step of each."""
         check_live(values)
-        self._must_go_on("set anything")
+        if self.ended or self.state == "stopping":
+            raise PlanError(f"the run is {self.state}: too late to set anything; start another with sl.start(...)")
         self.plan = self.plan.change(**values)
+        if "paused" in values:
+            self.state = "paused" if self.plan.paused else "training" if self._joined else "starting"
         self._commands.put(Settings(0, values))
 
     def pause(self) -> None:
@@ -105,14 +113,14 @@ class Run:
 
     def stop(self) -> None:
         """End after the step in hand, with the weights as they are; `wait()` returns when that is done."""
-        if not self.ended and self._stop_by == float("inf"):
-            self.state, self._stop_by = "stopping", time.monotonic() + STOP_SECONDS
+        if not self.ended and self.state != "stopping":
+            self.state = "stopping"
             self._commands.put(Stop("stopped by hand"))
 
     def kill(self) -> None:
         """End everything now; the history stays."""
-        self._stop_by = 0.0
-        for job in self.jobs.values():
+        self._killed = True
+        for job in list(self.jobs.values()):
             job.cancel()
         self._thread.join(STOP_SECONDS)
 
@@ -123,7 +131,7 @@ class Run:
         started; `TimeoutError` leaves it running.
         """
         deadline = time.monotonic() + timeout if timeout is not None else float("inf")
-        bars = Bars(self.plan, self.steps_per_epoch, progress)
+        bars = Bars([steps * (epochs or self.plan.epochs) for steps in self.steps_per_epoch], progress)
         try:
             while self._thread.is_alive() and not (epochs and min(self._epochs) >= epochs):
                 if time.monotonic() > deadline:
@@ -174,35 +182,51 @@ class Run:
         scatter(self._weights[client], split.parts)
         return split.join()
 
-    def _must_go_on(self, what: str) -> None:
-        if self.ended:
-            raise PlanError(f"the run is {self.state}: too late to {what}; start another with sl.start(...)")
+    def __repr__(self) -> str:
+        plan = self.plan
+        how = plan.baseline or f"cut after {' and '.join(repr(cut) for cut in (plan.cut, plan.tail) if cut)}"
+        clients = f"{plan.clients} client{'s' if plan.clients > 1 else ''}"
+        epochs = f"{min(self._epochs)} of {plan.epochs} epochs"
+        return f"Run({plan.model} on {self.data.name}, {how}, {clients}: {self.state}, {epochs})"
 
     # ---- the thread that carries messages ----------------------------------------------------------------------------
 
     def _carry_out(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="splitlab-"))
+        end = "failed"
         try:
-            self._attend(self._launch(folder))
-            failed = [str(job.error) for job in self.jobs.values() if job.error]
-            if failed:
-                raise RunError("\n\n".join(failed))
-            self.state = "stopped" if self._stop_by < float("inf") else "finished"
+            end = self._attend(self._launch(folder))
+            failures = self._failures()
+            self.error = RunError("\n\n".join(failures)) if failures else None
         except Exception as error:
-            killed = self._stop_by == 0.0
-            self.error = None if killed else self._explain(error)
-            self.state = "stopped" if killed else "failed"
+            self.error = self._explain(error)
         finally:
             for job in self.jobs.values():
                 job.cancel()
             self.history.close()
             shutil.rmtree(folder, ignore_errors=True)
+            if self._killed:
+                self.error, end = None, "stopped"
+            self.state = "failed" if self.error else end
+
+    def _failures(self) -> list[str]:
+        """What became of clients that did not reach the end."""
+        failures = []
+        for client, reason in sorted(self._left.items()):
+            job = self.jobs[f"client {client}"]
+            with suppress(RunError, TimeoutError):
+                job.result(LAST_WORDS_SECONDS)
+            failures.append(f"client {client} failed: {job.error or reason}")
+        return failures
 
     def _explain(self, error: Exception) -> RunError:
-        """What went wrong first: a job's own error says more than the broken link that followed from it."""
-        failed = [str(job.error) for job in self.jobs.values() if job.error]
-        if failed:
-            return RunError("\n\n".join(failed))
+        """What went wrong first: the server's own error says more than the broken link that followed from it."""
+        server = self.jobs.get("server")
+        if isinstance(error, LinkClosed) and server and not self._killed:
+            with suppress(RunError, TimeoutError):
+                server.result(LAST_WORDS_SECONDS)
+        if server and server.error:
+            return RunError(f"the server failed: {server.error}")
         if isinstance(error, RunError):
             return error
         return RunError(f"the run failed: {type(error).__name__}: {error}\n\n{traceback.format_exc()}")
@@ -227,45 +251,62 @@ class Run:
             self.jobs[f"client {client}"] = on.launch("client", partial(client_values, client))
         return Owner(server.about(BEGIN_SECONDS)["url"], token(secret, "owner"))
 
-    def _attend(self, owner: Owner) -> None:
-        """Pass commands on, take rows in, let go of clients that failed; until the server says that the run is over."""
-        gone: set[str] = set()
+    def _attend(self, owner: Owner) -> str:
+        """Pass commands on, take rows in, let go of clients that failed; returns how the run ended."""
+        stop_by = float("inf")
         try:
             while True:
                 message = owner.hear(0.05)
-                if isinstance(message, Rows) and self._take(message):
+                if isinstance(message, Rows) and (end := self._take(message)):
                     break
                 while not self._commands.empty():
-                    owner.say(self._commands.get())
-                for name, job in self.jobs.items():
-                    if job.error and name not in gone:
-                        gone.add(name)
-                        if name == "server":
-                            raise job.error
-                        owner.say(Drop(int(name.removeprefix("client ")), "its job failed"))
-                if time.monotonic() > self._stop_by:
+                    command = self._commands.get()
+                    owner.say(command)
+                    if isinstance(command, Stop):
+                        stop_by = time.monotonic() + STOP_SECONDS
+                self._let_go_of_failed(owner)
+                if self._killed or time.monotonic() > stop_by:
                     raise RunError(f"the clients did not stop within {STOP_SECONDS:.0f} s")
             self._collect(owner)
         finally:
             owner.close()
+        return end
 
-    def _take(self, message: Rows) -> bool:
-        """Add rows; whether the server said that the run is over."""
+    def _let_go_of_failed(self, owner: Owner) -> None:
+        for name, job in self.jobs.items():
+            if job.error and name == "server":
+                raise job.error
+            if job.error and (client := int(name.removeprefix("client "))) not in self._left:
+                self._left[client] = str(job.error)
+                owner.say(Drop(client, "its job failed"))
+
+    def _take(self, message: Rows) -> str:
+        """Add rows; returns how the run ended, once the server says so."""
         self.history.add(message.rows)
-        if self.state == "starting":
+        if self.state == "starting" and self._joined:
             self.state = "training"
-        for _, client, epoch, _, name, _, _ in message.rows:
-            if client != RUN and name in ("step", "test_accuracy"):
+        end = ""
+        for _, client, epoch, _, name, value, _ in message.rows:
+            if client == RUN:
+                end = value if name == "state" else end
+            elif name == "joined":
+                self._joined.add(client)
+            elif name in ("step", "test_accuracy"):
                 self._epochs[client] = max(self._epochs[client], epoch + (name == "test_accuracy"))
-        return any(client == RUN and name == "state" for _, client, _, _, name, _, _ in message.rows)
+            elif name == "left":
+                self._epochs[client] = self._began.epochs  # nobody waits for it
+                if value:
+                    self._left.setdefault(client, value)
+        return end
 
     def _collect(self, owner: Owner) -> None:
-        joined = {row.client for row in self.history.select("joined")}
-        left = {row.client for row in self.history.select("left") if row.value}
-        for client in sorted(joined - left):
+        """Fetch what was trained; one network, where all have the same."""
+        clients = sorted(self._joined - set(self._left))
+        for client in clients:
             weights, rows = owner.collect(client)
             self._weights[client] = weights
             for message in rows:
                 self._take(message)
-            if self._began.sharing != "none" and not self._began.baseline:
-                break  # all have the same
+            if sharing_of(self._began).merges:
+                self._weights = dict.fromkeys(clients, weights)
+                break

@@ -91,7 +91,7 @@ def _part(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str], outputs: S
         modules={path: copied(path) for path in calls},
         weights={path: copied(path) for path in weights if path in saved},
         constants={path: copied(path) for path in weights if path not in saved},
-        clones=[name for name in inputs if any(graph.memory(name) & node.writes for node in nodes)],
+        clones=[name for name in inputs if any(graph.storages(name) & node.writes for node in nodes)],
         sizes=[graph.shape(name) for name in inputs] if graph.fixed else None,
     )
     part.training = graph.model.training

@@ -16,10 +16,10 @@ NAMES = {
     "data": "load the batch",
     "client_forward": "client forward",
     "encode": "encode",
-    "up": "up",
+    "up": "on the way up",
     "queue": "wait for a turn",
     "server": "server",
-    "down": "down",
+    "down": "on the way down",
     "decode": "decode",
     "client_tail": "client tail",
     "client_backward": "client backward",
@@ -75,6 +75,11 @@ class Summary:
             sums["step"] / samples if samples else 0.0,
         )
 
+    @property
+    def bytes_per_sample(self) -> float:
+        """Bytes on the wire in training steps, up and down, for each sample; 0 before the first."""
+        return (self.bytes_up + self.bytes_down) / self.samples if self.samples else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain values."""
         return asdict(self)
@@ -111,11 +116,11 @@ class Table:
             ("", *(summary.label for summary in columns)),
             ("held-out accuracy", *(_percent(summary.accuracy) for summary in columns)),
             ("samples trained on", *(f"{summary.samples:,}" for summary in columns)),
-            ("MB up, in steps", *(f"{summary.bytes_up / MEGA:.2f}" for summary in columns)),
-            ("MB down, in steps", *(f"{summary.bytes_down / MEGA:.2f}" for summary in columns)),
-            ("bytes per sample, up + down", *(_bytes(summary) for summary in columns)),
+            ("MB up, in training steps", *(f"{summary.bytes_up / MEGA:.2f}" for summary in columns)),
+            ("MB down, in training steps", *(f"{summary.bytes_down / MEGA:.2f}" for summary in columns)),
+            ("bytes per sample, up + down", *(f"{summary.bytes_per_sample:,.0f}" for summary in columns)),
             ("MB for weights, evaluation, control", *(f"{sum(s.other_bytes.values()) / MEGA:.2f}" for s in columns)),
-            ("µs per sample", *(f"{summary.step_seconds_per_sample * 1e6:,.0f}" for summary in columns)),
+            ("µs per sample, of which", *(f"{summary.step_seconds_per_sample * 1e6:,.0f}" for summary in columns)),
         ]
         for part, name in NAMES.items():
             if any(part in summary.seconds_per_sample for summary in columns):
@@ -145,10 +150,6 @@ def _html(row: tuple[str, ...], tag: str) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
-
-
-def _bytes(summary: Summary) -> str:
-    return f"{(summary.bytes_up + summary.bytes_down) / summary.samples:,.0f}" if summary.samples else "–"
 
 
 def _micro(seconds: float | None) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
-    "errors call chance messages measure charts history plan summary progress vision",
+    "errors call chance messages measure charts page history plan summary progress vision",
     "part split graph spec codec protocol data models zoo",
     "policy link half share check",
-    "session client",
+    "session client rounds",
     "server dial owner",
     "places",
     "run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 
@@ -33,7 +34,7 @@ def _codec(name: str, tensor: torch.Tensor, copy: Callable[[], object], repeat: 
     for index in range(repeat + 2):
         copied = seconds(copy)
         packed = chosen.encode(tensor)
-        encoded, decoded = seconds(lambda: chosen.encode(tensor)), seconds(lambda packed=packed: decode(packed))
+        encoded, decoded = seconds(lambda: chosen.encode(tensor)), seconds(partial(decode, packed))
         if index >= 2:
             ratios.append((encoded + decoded) / copied)
             encoding.append(encoded)

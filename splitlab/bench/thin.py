@@ -52,8 +52,9 @@ class Bare:
 
     def __init__(self, inputs: Tensor) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
-        port = str(listening.getsockname()[1])
-        self.process = subprocess.Popen([sys.executable, "-m", "splitlab.bench.thin", port])
+        port = listening.getsockname()[1]
+        code = f"from splitlab.bench.thin import serve; serve({port})"
+        self.process = subprocess.Popen([sys.executable, "-c", code])
         self.socket = tuned(listening.accept()[0])
         listening.close()
         self.inputs, self.head = inputs, network()[:3].train()
@@ -101,7 +102,7 @@ def tuned(link: socket.socket) -> socket.socket:
 
 def view(tensor: Tensor) -> memoryview:
     """A tensor's memory."""
-    return memoryview(tensor.numpy()).cast("B")
+    return memoryview(tensor.numpy().data).cast("B")
 
 
 def receive(link: socket.socket, tensor: Tensor) -> bool:
@@ -113,7 +114,3 @@ def receive(link: socket.socket, tensor: Tensor) -> bool:
             return False
         memory = memory[count:]
     return True
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -75,9 +76,7 @@ def augment(texts: str | Sequence[str] | None) -> Augmentation:
 def _transform(call: Call) -> Any:
     if call.name not in TRANSFORMS:
         raise unknown("augmentation", call.name, TRANSFORMS)
-    torchvision()
-    from torchvision.transforms import v2
-
+    v2 = import_module(f"{torchvision().__name__}.transforms.v2")
     try:
         return getattr(v2, call.name)(*call.args, **call.kwargs)
     except (TypeError, ValueError) as error:

@@ -45,7 +45,7 @@ class Graph:
         self.input, self.output, self.nodes = reading.input, reading.output, reading.nodes
         self.constants, self.fixed, self.parameters = reading.constants, reading.fixed, reading.parameters
         self._shapes = {self.input: sample} | {node.name: node.shape or () for node in self.nodes}
-        self._memory = {self.input: reading.input_memory} | {node.name: node.memory for node in self.nodes}
+        self._storages = {self.input: reading.input_memory} | {node.name: node.memory for node in self.nodes}
 
     @cached_property
     def cuts(self) -> tuple[Cut, ...]:
@@ -71,9 +71,9 @@ class Graph:
         """The shape of one sample of a value."""
         return self._shapes[value]
 
-    def memory(self, value: str) -> frozenset[int]:
-        """Where a value lies: what shares memory is a view of the other, and changes with it."""
-        return self._memory[value]
+    def storages(self, value: str) -> frozenset[int]:
+        """Where a value lies: values that share a storage are views of one another, and change together."""
+        return self._storages[value]
 
     @property
     def default_cut(self) -> str:

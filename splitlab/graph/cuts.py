@@ -134,7 +134,7 @@ def _tied(nodes: Sequence[Node]) -> list[str]:
     for name, places in uses.items():
         for index in range(places[0], places[-1]):
             users = f"{nodes[places[0]].name!r} and {nodes[places[-1]].name!r}"
-            reasons[index] = f"{users} share the weight {name!r}, and would be separated"
+            reasons[index] = reasons[index] or f"{users} share the weight {name!r}, and would be separated"
     return reasons
 
 

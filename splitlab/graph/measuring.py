@@ -65,7 +65,7 @@ class _Meter:
         self._counter = FlopCounterMode(display=False)
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, lambda tensor: tensor)
         self._known = {storage(tensor) for tensor in itertools.chain(twin.parameters(), twin.buffers())}
-        self._alive: list[Tensor] = []  # or the identity of its memory could be given to another
+        self._alive: list[Any] = []  # or the identity of its memory could be given to another
         self._flops = self._bytes = 0
 
     def __enter__(self) -> _Meter:
@@ -86,7 +86,7 @@ class _Meter:
         if storage(tensor) not in self._known:
             self._known.add(storage(tensor))
             self._bytes += tensor.untyped_storage().nbytes()
-            self._alive.append(tensor.detach())
+            self._alive.append(tensor.untyped_storage())
         return tensor
 
 
@@ -129,7 +129,8 @@ def _compute(node: fx.Node, twin: nn.Module, values: dict[fx.Node, Any], device:
     kwargs: Any = fx.map_arg(node.kwargs, values.__getitem__)
     if node.op == "call_module":
         module = twin.get_submodule(str(node.target))
-        if device.type == "meta" and isinstance(module, _BatchNorm):
+        if device.type == "meta" and isinstance(module, _BatchNorm) and args[0].shape[1] == module.num_features:
+            module._check_input_dim(args[0])
             return _Normalised.apply(args[0], module.weight)
         return module(*args, **kwargs)
     if node.op == "call_method":

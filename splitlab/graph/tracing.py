@@ -4,26 +4,62 @@ from __future__ import annotations
 
 import copy
 import inspect
+import operator
+import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import fx, nn
 
 from ..errors import TraceError
+from .naming import IN_PLACE
 
 REMEDIES = {  # what fx says, and what to do about it
     "control flow": "replace a decision about values (`if x.sum() > 0:`) by `torch.where`, and one about the model by "
     "an attribute that is fixed before tracing",
     "iterated": "replace a loop over a tensor by an operation on the whole of it, or by a loop over a fixed number",
-    "len": "write `x.shape[0]` in place of `len(x)`",
+    "'len'": "write `x.shape[0]` in place of `len(x)`",
     "Proxy": "leave sizes as they are: `int()`, `float()` and `range()` want a number, which a traced size is not yet",
 }
 OTHERWISE = "write this line with tensor operations only, or move it into a module of torch.nn"
 
 
+class _Proxy(fx.Proxy):
+    """fx's stand-in for a value, except that `x += y` changes x, as it does in PyTorch, rather than make another."""
+
+
+def _in_place(name: str) -> Callable[[_Proxy, Any], fx.Proxy]:
+    return lambda self, other: self.tracer.create_proxy("call_function", getattr(operator, name), (self, other), {})
+
+
+for _name in IN_PLACE:
+    setattr(_Proxy, f"__{_name}__", _in_place(_name))
+
+
 class _Tracer(fx.Tracer):
+    """fx's tracer, except that it leaves other threads alone: fx patches nn.Module for the whole process."""
+
     proxy_buffer_attributes = True  # or an expression of a buffer would be frozen at today's value
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Proxy(node, self)
+
+    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
 def read(model: nn.Module, training: bool) -> tuple[nn.Module, fx.Graph]:

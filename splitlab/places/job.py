@@ -37,7 +37,8 @@ class Job:
 
     def about(self, timeout: float | None = None) -> dict[str, Any]:
         """What the work says once it has begun, such as a server's url."""
-        return self._wait(lambda: self._about is not None, timeout) or self._about or {}
+        self._wait(lambda: self._about is not None, timeout)
+        return self._about or {}
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:
         """What the work returned."""

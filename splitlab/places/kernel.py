@@ -10,6 +10,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty
 from tempfile import TemporaryDirectory
@@ -34,14 +35,15 @@ class Kernel:
     ipykernel ends itself when its parent dies; `cancel`, the end of the work and the exit of this process kill it.
     """
 
+    def __init__(self) -> None:
+        missing = [name for name in ("jupyter_client", "ipykernel") if find_spec(name) is None]
+        if missing:
+            raise PlanError(
+                f"kernels need {' and '.join(missing)}: pip install 'splitlab[lab]', or use sl.start(..., on='thread')"
+            )
+
     def launch(self, kind: str, values: Callable[[], Values]) -> Job:
         """Start the kernel in the background; imports are done before `values` is asked."""
-        try:
-            import jupyter_client  # noqa: F401
-        except ImportError:
-            raise PlanError(
-                "kernels need jupyter_client and ipykernel: pip install 'splitlab[lab]', or use place='thread'"
-            ) from None
         job = KernelJob(kind)
         threading.Thread(target=job._run, args=(values,), name=f"splitlab {kind} kernel", daemon=True).start()
         return job
@@ -123,7 +125,7 @@ class KernelJob(Job):
         content = reply["content"]
         if content["status"] != "ok":
             trace = ANSI.sub("", "\n".join(content.get("traceback", [])))
-            raise RunError(f"the {self.kind} failed: {content.get('ename')}: {content.get('evalue')}\n\n{trace}")
+            raise RunError(f"{content.get('ename')}: {content.get('evalue')}\n\n{trace}")
         return ast.literal_eval(content["user_expressions"]["value"]["data"]["text/plain"]) or {}
 
     def _read_log(self, client: BlockingKernelClient) -> None:
@@ -149,7 +151,7 @@ class KernelJob(Job):
             manager, self.manager = self.manager, None
             if manager is not None:
                 manager.shutdown_kernel(now=True)
-                self._folder.cleanup()
+            self._folder.cleanup()
 
 
 @atexit.register

@@ -20,7 +20,7 @@ class Thread:
         self.socket = socket
 
     def launch(self, kind: str, values: Callable[[], Values]) -> Job:
-        """Start it in a daemon thread. It cannot be killed: `cancel` lets it run out once its link is closed."""
+        """Start it in a daemon thread. It cannot be killed: `cancel` makes it give up at its next look at the link."""
         job = Job(kind)
         threading.Thread(target=self._run, args=(job, values), name=f"splitlab {kind}", daemon=True).start()
         return job
@@ -29,11 +29,13 @@ class Thread:
         try:
             job._enter("ready")
             working = begin(job.kind, {"memory": not self.socket, **values()})
-            job._cancel = getattr(working, "cancel", job._cancel)
+            job._cancel = working.cancel
+            if job.ended:  # cancelled while it was made ready
+                working.cancel()
             job._begun(working.about)
             job._done(working.finish())
         except BaseException as error:
-            job._fail(f"the {job.kind} failed: {type(error).__name__}: {error}", traceback.format_exc())
+            job._fail(f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def __repr__(self) -> str:
         return f"Thread(socket={self.socket})"

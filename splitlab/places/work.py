@@ -36,6 +36,9 @@ class Working(Protocol):
     def finish(self) -> dict[str, Any]:
         """Do it, to the end."""
 
+    def cancel(self) -> None:
+        """Give up soon; said from another thread."""
+
 
 class ServerWork:
     """Values: `folder` (of plan and parts), `secret`, `classes`, and `memory` for links within this process."""
@@ -58,6 +61,10 @@ class ServerWork:
             self.listener.stop()
         return {"memory": peak_memory()}
 
+    def cancel(self) -> None:
+        """Hang up on everyone."""
+        self.server.over = True
+
 
 class ClientWork:
     """Values: `url` of the server, `client` number, `token`, and `data`, which `load_data` understands."""
@@ -77,6 +84,10 @@ class ClientWork:
         """Take part until the run is over."""
         converse(self.client, self._url)
         return {"steps": self.client.step, "memory": peak_memory()}
+
+    def cancel(self) -> None:
+        """Leave."""
+        self.client.cancelled = True
 
 
 KINDS: dict[str, type[ServerWork] | type[ClientWork]] = {"server": ServerWork, "client": ClientWork}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..call import parse
+from ..call import make, parse
 from ..errors import unknown
 
 
@@ -18,4 +18,4 @@ def schedule(text: str) -> Sync:
     call = parse(text)
     if call.name not in SCHEDULES:
         raise unknown("schedule", call.name, SCHEDULES)
-    return SCHEDULES[call.name](*call.args, **call.kwargs)
+    return make(SCHEDULES[call.name], call)

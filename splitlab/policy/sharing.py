@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..call import parse
+from ..call import make, parse
 from ..errors import unknown
 from ..plan import Plan
 
@@ -100,7 +100,7 @@ def sharing(text: str) -> Sharing:
     call = parse(text)
     if call.name not in SHARINGS:
         raise unknown("sharing", call.name, SHARINGS)
-    return SHARINGS[call.name](*call.args, **call.kwargs)
+    return make(SHARINGS[call.name], call)
 
 
 def sharing_of(plan: Plan) -> Sharing:
@@ -123,5 +123,5 @@ def average(weights: Mapping[int, Weights], samples: Mapping[int, int]) -> Weigh
             mean[name] = first
             continue
         summed = sum(weights[client][name].double() * (samples[client] / total) for client in clients)
-        mean[name] = summed.to(first.dtype)  # type: ignore[union-attr]
+        mean[name] = summed.to(first.dtype)
     return mean

@@ -67,7 +67,6 @@ VISION: Mapping[str, str] = MappingProxyType(
     {
         "stochastic_depth": "ops.stochastic_depth",
         "shifted_window_attention": "models.swin_transformer",
-        "shifted_window_attention_v2": "models.swin_transformer",
         "_patch_merging_pad": "models.swin_transformer",
         "_get_relative_position_bias": "models.swin_transformer",
     }

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import SpecError, unknown
 from ..part import Operation, Part, Ref, Weight, leaves
-from . import allowed
+from .allowed import FUNCTIONS, METHODS, VISION, fits, function
 from .arguments import DTYPES, decode
 from .modules import build
 
@@ -75,17 +75,17 @@ def _operation(name: str, item: Mapping[str, Any], modules: Mapping[str, nn.Modu
         _check(bool(args) and isinstance(args[0], Ref | Weight), "a method is called on a value")
     else:
         callee: Any = modules[target].forward if kind == "module" else step.target
-        _check(allowed.fits(callee, step), f"{step.verb} cannot be called with these arguments")
+        _check(fits(callee, step), f"{step.verb} cannot be called with these arguments")
     return step
 
 
 def _target(kind: Any, target: str, modules: Mapping[str, nn.Module]) -> Any:
     if kind == "function":
-        found = allowed.function(target)
+        found = function(target)
         if found is None:
-            raise unknown("function", target, [*allowed.VISION, *allowed.FUNCTIONS], SpecError)
+            raise unknown("function", target, [*VISION, *FUNCTIONS], SpecError)
         return found
-    known: Any = {"module": modules, "method": allowed.METHODS}.get(kind) if isinstance(kind, str) else None
+    known: Any = {"module": modules, "method": METHODS}.get(kind) if isinstance(kind, str) else None
     _check(known is not None, f"its kind is {kind!r}, expected module, method or function")
     if target not in known:
         raise unknown(kind, target, known, SpecError)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import SpecError
 from ..part import Operation, Part
-from . import allowed
+from .allowed import METHODS, name_of
 from .arguments import encode
 from .modules import describe
 
@@ -46,10 +46,10 @@ def _operation(step: Operation) -> dict[str, Any]:
 
 def _target(step: Operation) -> str:
     if isinstance(step.target, str):
-        if step.kind == "method" and step.target not in allowed.METHODS:
+        if step.kind == "method" and step.target not in METHODS:
             raise SpecError(f"the method {step.target!r} is not on the list of methods")
         return step.target
-    name = allowed.name_of(step)
+    name = name_of(step)
     if name is None:
         place = getattr(step.target, "__module__", "?")
         raise SpecError(f"{place}.{step.verb} is not on the list of functions")
