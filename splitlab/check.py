@@ -72,8 +72,6 @@ def _optimizer(text: str, plan: Plan, network: nn.Module) -> None:
 
 
 def _sharing(plan: Plan) -> None:
-    if plan.tail is not None and plan.cut is None:
-        raise PlanError(f"a tail cut at {plan.tail!r} needs a cut before it: name both")
     if plan.sharing == "pooled" and plan.u_shaped:
         raise PlanError(
             "sharing 'pooled' computes one loss over all clients' labels on the server, but in a U-shaped split labels "

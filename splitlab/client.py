@@ -111,12 +111,13 @@ class Client:
     def _between_steps(self) -> Talk:
         """Report what is due, take settings over, hold while paused; the next step's time begins after that."""
         self._apply_news()
-        while self.plan.paused and not self.stopping:
+        while self.plan.paused or self.meter.clock() - self._reported > REPORT_SECONDS:
             yield from self._report()
+            if self._apply_news():  # which came while it reported
+                continue
+            if not self.plan.paused or self.stopping:
+                break
             yield None
-            self._apply_news()
-        if self.meter.clock() - self._reported > REPORT_SECONDS:
-            yield from self._report()
             self._apply_news()
         self.meter.purpose = "bytes"
         self.meter.start()
@@ -228,8 +229,8 @@ class Client:
             return False
         return True
 
-    def _apply_news(self) -> None:
-        """Settings take effect between steps; a row names the first step of each."""
+    def _apply_news(self) -> bool:
+        """Settings take effect between steps, and a row names the first step of each; whether there were any."""
         self._version = max(self._version, self._news.version)
         values = {
             name: value
@@ -237,7 +238,7 @@ class Client:
             if name in LIVE and value != getattr(self.plan, name)
         }
         if not values:
-            return
+            return False
         self.plan = self.plan.change(**values)
         self._write({name: (value, "setting") for name, value in values.items()})
         if "learning_rate" in values:
@@ -245,6 +246,7 @@ class Client:
                 half.set_rate(values["learning_rate"])
         if {"codec", "gradient_codec"} & set(values):
             self._set_codecs()
+        return True
 
     def _set_codecs(self) -> None:
         self._activations = Encoder(self.plan.codec)
@@ -263,13 +265,16 @@ class Client:
         for name, (value, unit) in values.items():
             self._rows.append((self._time, self.number, self.epoch, self.step, name, value, unit))
 
+    def unreported(self) -> tuple[Report, ...]:
+        """The rows that were not reported yet, if there are any; they count as reported now."""
+        rows, self._rows = tuple(self._rows), []
+        return (Report(rows),) if rows else ()
+
     def _report(self) -> Talk:
         self._reported = self.meter.clock()
         self.meter.purpose = "control"
         self._write(self.meter.spent("control"))
-        rows, self._rows = self._rows, []
-        if rows:
-            yield Report(tuple(rows))
+        yield from self.unreported()
 
 
 def _tensors(packed: Sequence[Packed]) -> tuple[Tensor, ...]:

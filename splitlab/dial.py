@@ -70,13 +70,14 @@ class Line:
         raise RunError(f"the link broke {TRIES} times on {message!r}: use smaller batches, or another network")
 
     def farewell(self, reason: str) -> None:
-        """Tell the server why this client gives up, if it still listens."""
+        """Tell the server what happened last and why this client gives up, if it still listens."""
         with suppress(Exception):  # the reason is raised here in any case
-            self._send(Leave(reason))
+            for message in (*self.client.unreported(), Leave(reason)):
+                self._send(message)
 
     def _send(self, message: Message) -> None:
         meter = self.client.meter
-        data = frame.encode(message)
+        data = frame.pieces(message)
         meter.mark("encode")
         if not isinstance(message, Leave):  # which may have to be said again, and that at any time
             self.order.sent(message)

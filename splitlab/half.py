@@ -26,8 +26,8 @@ LR_SCHEDULES = {
     for name, kind in vars(lr_scheduler).items()
     if isinstance(kind, type)
     and issubclass(kind, lr_scheduler.LRScheduler)
-    and name not in ("LRScheduler", "LambdaLR", "MultiplicativeLR", "ChainedScheduler", "SequentialLR")
-    and name != "ReduceLROnPlateau"
+    and name not in ("LRScheduler", "_LRScheduler", "ReduceLROnPlateau")
+    and name not in ("LambdaLR", "MultiplicativeLR", "ChainedScheduler", "SequentialLR")
 }
 
 

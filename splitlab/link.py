@@ -11,7 +11,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
@@ -28,7 +28,7 @@ from .errors import HungUp, LinkClosed, PlanError
 from .messages import PROTOCOL
 
 STRANGER_LIMIT = 64 * 1024  # bytes in a frame of someone who has not been admitted yet
-FRAME_LIMIT = 2 * 1024**3  # bytes in any other frame
+FRAME_LIMIT = 1024**3  # bytes in any other frame
 PATIENCE_SECONDS = 10.0  # for a handshake, for the first word of a stranger, for a reader that takes nothing
 # A frame travels in fragments: one end still masks and sends while the other already reads, and nobody has to grow one
 # large buffer. Together with roomy socket buffers this halves the time of large tensors on a loopback link.
@@ -37,10 +37,13 @@ SOCKET_BUFFER = 4 * 1024**2  # bytes
 BACKLOG = 10_000  # frames that may wait for one slow reader before it is dropped
 
 
+Frame = bytes | Sequence[bytes | memoryview]  # whole, or in pieces into which nobody writes any more
+
+
 class Link(Protocol):
     """One end of a link. `send` and `receive` raise `LinkClosed` once it is broken, `HungUp` if that was meant."""
 
-    def send(self, frame: bytes) -> int:
+    def send(self, frame: Frame) -> int:
         """Send a frame; returns the bytes that it takes on the wire."""
 
     def receive(self, timeout: float | None = None) -> tuple[bytes, int] | None:
@@ -65,7 +68,7 @@ class Listener(Protocol):
     url: str
     events: queue.SimpleQueue[Event]
 
-    def send(self, connection: int, frame: bytes | None) -> None:
+    def send(self, connection: int, frame: Frame | None) -> None:
         """Queue a frame (None: hang up after it); whoever does not read is hung up on, which shows as an event."""
 
     def admit(self, connection: int) -> None:
@@ -86,19 +89,41 @@ def connect(url: str) -> Link:
     return LINKS[scheme](url)
 
 
-def wire_size(length: int, masked: bool) -> int:
+def wire_size(size: int, masked: bool) -> int:
     """Bytes that a frame of this length takes on a WebSocket: RFC 6455 §5.2. TCP and TLS add their own."""
-    full, rest = divmod(length, FRAGMENT)
-    sizes = [FRAGMENT] * full + ([rest] if rest or not full else [])
-    return length + sum(2 + (0 if size < 126 else 2 if size < 65536 else 8) + (4 if masked else 0) for size in sizes)
+    full, rest = divmod(size, FRAGMENT)
+    parts = [size] if size <= FRAGMENT else [FRAGMENT] * full + [rest] * (rest > 0) + [0]  # an empty one ends it
+    return size + sum(2 + (0 if part < 126 else 2 if part < 65536 else 8) + (4 if masked else 0) for part in parts)
 
 
-def fragments(frame: bytes) -> bytes | list[memoryview]:
-    """A frame as websockets sends it: whole, or in fragments."""
-    if len(frame) <= FRAGMENT:
-        return frame
-    view = memoryview(frame)
-    return [view[start : start + FRAGMENT] for start in range(0, len(frame), FRAGMENT)]
+def fragments(frame: Frame) -> bytes | Iterator[bytes | memoryview]:
+    """A frame as websockets sends it: whole if it is small, or in fragments, not copied where one lies in one piece."""
+    return whole(frame) if length(frame) <= FRAGMENT else _fragments([frame] if isinstance(frame, bytes) else frame)
+
+
+def whole(frame: Frame) -> bytes:
+    """A frame in one piece."""
+    return frame if isinstance(frame, bytes) else b"".join(frame)
+
+
+def length(frame: Frame) -> int:
+    """A frame's size in bytes."""
+    return len(frame) if isinstance(frame, bytes) else sum(map(len, frame))
+
+
+def _fragments(pieces: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    parts: list[memoryview] = []
+    room = FRAGMENT
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            parts.append(rest[:room])
+            rest, room = rest[room:], room - len(parts[-1])
+            if not room:
+                yield parts[0] if len(parts) == 1 else b"".join(parts)
+                parts, room = [], FRAGMENT
+    if parts:
+        yield b"".join(parts)
 
 
 def roomy(socket: Socket) -> None:
@@ -131,16 +156,16 @@ class WebSocketLink:
                 )
             )
             roomy(self._socket.socket)
-        except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
+        except (OSError, ConnectionClosed, InvalidHandshake, InvalidURI, TimeoutError) as error:
             raise LinkClosed(f"no splitlab server answers at {url}: {error}") from error
 
-    def send(self, frame: bytes) -> int:
+    def send(self, frame: Frame) -> int:
         """Send; blocks while the wire is full."""
         try:
             self._socket.send(fragments(frame))
         except ConnectionClosed as error:
             raise _closed(error) from None
-        return wire_size(len(frame), masked=True)
+        return wire_size(length(frame), masked=True)
 
     def receive(self, timeout: float | None = None) -> tuple[bytes, int] | None:
         """Wait for a frame."""
@@ -168,7 +193,7 @@ class WebSocketListener:
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._numbers = itertools.count()
-        self._sockets: dict[int, tuple[ServerConnection, asyncio.Queue[bytes | None]]] = {}
+        self._sockets: dict[int, tuple[ServerConnection, asyncio.Queue[Frame | None]]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="splitlab listener", daemon=True)
         self._thread.start()
@@ -198,7 +223,7 @@ class WebSocketListener:
     async def _accept(self, socket: ServerConnection) -> None:
         roomy(socket.transport.get_extra_info("socket"))
         number = next(self._numbers)
-        outbox: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
+        outbox: asyncio.Queue[Frame | None] = asyncio.Queue(BACKLOG)
         self._sockets[number] = socket, outbox
         writer = asyncio.create_task(self._write(socket, outbox))
         try:
@@ -214,7 +239,7 @@ class WebSocketListener:
             del self._sockets[number]
             self.events.put(Event(number, None, time.monotonic()))
 
-    async def _write(self, socket: ServerConnection, outbox: asyncio.Queue[bytes | None]) -> None:
+    async def _write(self, socket: ServerConnection, outbox: asyncio.Queue[Frame | None]) -> None:
         try:
             while (frame := await outbox.get()) is not None:
                 await socket.send(fragments(frame))
@@ -222,11 +247,11 @@ class WebSocketListener:
         except ConnectionClosed:
             pass  # the reader notices, and says so
 
-    def send(self, connection: int, frame: bytes | None) -> None:
+    def send(self, connection: int, frame: Frame | None) -> None:
         """Queue a frame for a connection."""
         self._loop.call_soon_threadsafe(self._put, connection, frame)
 
-    def _put(self, connection: int, frame: bytes | None) -> None:
+    def _put(self, connection: int, frame: Frame | None) -> None:
         if connection not in self._sockets:
             return
         socket, outbox = self._sockets[connection]
@@ -294,10 +319,10 @@ class MemoryListener:
             del self._inboxes[connection]
         self.events.put(Event(connection, frame, time.monotonic()))
 
-    def send(self, connection: int, frame: bytes | None) -> None:
+    def send(self, connection: int, frame: Frame | None) -> None:
         """Hand a frame over."""
         if inbox := self._inboxes.get(connection):
-            inbox.put(frame)
+            inbox.put(None if frame is None else whole(frame))
 
     def admit(self, connection: int) -> None:
         """Nothing to lift: memory has no strangers."""
@@ -326,10 +351,10 @@ class MemoryLink:
         self._listener = listener
         self._connection = listener.accept(self._inbox)
 
-    def send(self, frame: bytes) -> int:
+    def send(self, frame: Frame) -> int:
         """Hand a frame over."""
-        self._listener.arrive(self._connection, frame)
-        return wire_size(len(frame), masked=True)
+        self._listener.arrive(self._connection, whole(frame))
+        return wire_size(length(frame), masked=True)
 
     def receive(self, timeout: float | None = None) -> tuple[bytes, int] | None:
         """Wait for a frame."""

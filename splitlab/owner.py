@@ -26,7 +26,7 @@ class Owner:
     def say(self, message: Message) -> None:
         """Send a message."""
         self.order.sent(message)
-        self.link.send(frame.encode(message))
+        self.link.send(frame.pieces(message))
 
     def hear(self, timeout: float | None = None) -> Message | None:
         """The next message; None after `timeout` seconds. A refusal is raised as `RunError`."""

@@ -341,7 +341,7 @@ def serve(listener: Listener, server: Server) -> None:
             ticked = time.monotonic()
             replies += server.tick(ticked)
         for connection, message in replies:
-            listener.send(connection, frame.encode(message)) if message else listener.drop(connection)
+            listener.send(connection, frame.pieces(message)) if message else listener.drop(connection)
     listener.stop()
 
 

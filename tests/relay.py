@@ -16,7 +16,7 @@ from splitlab.places.job import Values
 class Relay:
     """Passes bytes on to `target`. Each connection is broken after as many bytes as `cuts` says next, then none is."""
 
-    def __init__(self, target: str, cuts: Iterator[int] = iter(())) -> None:
+    def __init__(self, target: str, cuts: Iterator[int]) -> None:
         self.target, self.cuts = urlsplit(target), cuts
         self.breaks = 0
         self.up, self.down = bytearray(), bytearray()  # of all connections

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
-    "errors call chance messages measure charts page history plan summary progress vision",
+    "errors call chance messages measure memory charts page history plan summary progress vision",
     "part split graph spec codec protocol data models zoo",
     "policy link half share check",
     "session client rounds",

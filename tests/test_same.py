@@ -110,8 +110,8 @@ def test_a_u_shaped_split_never_sends_a_label(small, monkeypatch):
     from splitlab.messages import Forward
     from splitlab.protocol import frame
 
-    encode, said = frame.encode, []
-    monkeypatch.setattr(frame, "encode", lambda message: said.append(message) or encode(message))
+    pieces, said = frame.pieces, []
+    monkeypatch.setattr(frame, "pieces", lambda message: said.append(message) or pieces(message))
     sl.start("lenet(width=4)", small, on="thread", clients=1, epochs=1, cut="pool1", tail="fc1").wait(
         60, progress=False
     )

@@ -13,6 +13,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from .. import memory
 from ..client import Client
 from ..dial import converse
 from ..graph import Graph, trace
@@ -64,6 +65,7 @@ def measure(
     model: nn.Module, cut: str, inputs: Tensor, labels: Tensor, steps: int, threads: int, reference: Callable[[], None]
 ) -> tuple[Measured, Graph]:
     """Train with a server kernel, in turn with the reference."""
+    memory.keep()
     plan = Plan(clients=1, epochs=1, cut=cut, batch_size=len(labels), threads=threads, sharing="none", evaluate=False)
     graph, secret = trace(model, inputs), secrets.token_hex(16)
     share = Alternating(inputs, labels, steps + WARM, reference)

@@ -53,7 +53,7 @@ class Bare:
     def __init__(self, inputs: Tensor) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        code = f"from splitlab.bench.thin import serve; serve({port})"
+        code = f"from splitlab.bench.thin import serve; from splitlab.memory import keep; keep(); serve({port})"
         self.process = subprocess.Popen([sys.executable, "-c", code])
         self.socket = tuned(listening.accept()[0])
         listening.close()

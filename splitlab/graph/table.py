@@ -56,7 +56,7 @@ def _title(graph: Graph) -> str:
     total = sum(graph.parameters.values())
     macs = sum(node.macs for node in graph.nodes)
     what = f"{type(graph.model).__name__} on {'x'.join(map(str, graph.sample)) or 1}"
-    return f"{what}: {len(graph.nodes)} operations, {si(macs)}MACs, {si(total)}parameters"
+    return f"{what}: {len(graph.nodes)} operations, {si(macs)}MACs, {si(total)} parameters"
 
 
 def _chosen(graph: Graph) -> tuple[Sequence[Cut], list[str]]:

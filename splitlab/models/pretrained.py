@@ -1,4 +1,4 @@
-"""torchvision's networks, fitted to a data set: an output for each class, an input for each channel."""
+"""Networks of torchvision, fitted to a data set: an output for each class, an input for each channel."""
 
 from __future__ import annotations
 

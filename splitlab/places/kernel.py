@@ -72,7 +72,7 @@ class KernelJob(Job):
         client = None
         try:
             client = self._start()
-            self._execute(client, "import splitlab.places.work")
+            self._execute(client, "import splitlab.memory, splitlab.places.work; splitlab.memory.keep()")
             self._enter("ready")
             text = json.dumps(dict(values()))
             self._begun(self._execute(client, BEGIN.format(kind=self.kind, values=text), "working.about"))

@@ -24,6 +24,11 @@ MESSAGES = {kind.__name__: kind for kind in Message.__subclasses__()}
 
 def encode(message: Message) -> bytes:
     """The frame of a message; tensors are copied once. Raises FrameError for a field that is not what it should be."""
+    return b"".join(pieces(message))
+
+
+def pieces(message: Message) -> list[bytes | memoryview]:
+    """The same bytes, not joined and not copied: whoever sends them must not write into the message's tensors."""
     tensors: dict[str, Tensor] = {}
     stubs = {
         item.name: KINDS[str(item.type)].write(getattr(message, item.name), item.name, tensors)

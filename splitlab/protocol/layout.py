@@ -39,8 +39,8 @@ with warnings.catch_warnings():
     torch.frombuffer(b"\0", dtype=torch.uint8)
 
 
-def write(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors as one safetensors byte string, the widest dtype first and then by name; their data is copied once."""
+def write(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> list[bytes | memoryview]:
+    """One safetensors byte string in pieces: a header, and the tensors' own memory, the widest dtype first, by name."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     parts: list[memoryview] = []
     end = 0
@@ -52,7 +52,7 @@ def write(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> bytes:
         parts.append(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     text = dump(header).encode()
     text += b" " * (-len(text) % 8)
-    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+    return [len(text).to_bytes(8, "little") + text, *parts]
 
 
 def read(data: bytes | bytearray | memoryview, limit: int) -> tuple[dict[str, str], dict[str, Tensor]]:
