@@ -211,7 +211,8 @@ class Rounds:
         if session is None:
             raise OrderError(f"there is no client {client} in this run")
         body = {"body": session.body.part} if session.body else {}
-        return {**(self.merged or session.weights), **gather(body)}
+        copies = {name: tensor.clone() for name, tensor in gather(body).items()}  # it may train on before they are sent
+        return {**(self.merged or session.weights), **copies}
 
 
 def _looks(weights: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:

@@ -46,10 +46,9 @@ class Job:
         return self._result
 
     def cancel(self) -> None:
-        """End it now, whatever it does; nothing of it stays behind."""
-        if not self.ended:
-            self._enter("cancelled")
-            self._cancel()
+        """End it now, whatever it does, or has ended by itself; nothing of it stays behind."""
+        self._enter("cancelled")
+        self._cancel()
 
     def _wait(self, enough: Callable[[], bool], timeout: float | None) -> None:
         with self._changed:
