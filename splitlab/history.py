@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from .errors import PlanError
 
+NOT_FINITE = ("nan", "inf", "-inf")  # JSON knows no such numbers: they stand there as text
 RUN = -1  # the client number of rows that concern the run as a whole
 
 
@@ -82,9 +84,10 @@ class History:
         for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
             try:
                 row = Row(*json.loads(line))
+                value = float(row.value) if row.value in NOT_FINITE else row.value
             except (ValueError, TypeError) as error:
                 raise PlanError(f"{path}, line {number}: not a row of a history ({error})") from None
-            history.add([row[1:]])
+            history.add([row._replace(value=value)[1:]])
         return history
 
     def to_frame(self) -> Any:
@@ -111,4 +114,6 @@ class History:
 
 
 def _line(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    if not isinstance(row.value, str) and not math.isfinite(row.value):
+        row = row._replace(value=str(row.value))
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,5 +1,7 @@
 """The history is a ring of rows, pulled by sequence number, and the same again from its file."""
 
+import json
+
 import pytest
 
 from splitlab.errors import PlanError
@@ -42,3 +44,13 @@ def test_rows_are_selected_by_name_and_client():
     assert [row.value for row in history.select("loss")] == [0.25, 0.5]
     assert [row.value for row in history.select("loss", 1)] == [0.5]
     assert repr(history) == "History(3 rows: loss, step)"
+
+
+def test_a_loss_that_is_no_number_is_kept_in_strict_json(tmp_path):
+    path = tmp_path / "run.jsonl"
+    history = History(path)
+    history.add([(1.0, 0, 0, step, "loss", value, "") for step, value in enumerate((float("nan"), float("-inf"), 0.5))])
+    history.close()
+    for line in path.read_text().splitlines():
+        json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert [str(row.value) for row in History.read(path)] == ["nan", "-inf", "0.5"]

@@ -16,7 +16,7 @@ from .. import spec
 from ..client import Client
 from ..data import load_data
 from ..dial import converse
-from ..errors import unknown
+from ..errors import RunError, unknown
 from ..history import History
 from ..link import MemoryListener, WebSocketListener
 from ..measure import peak_memory
@@ -82,7 +82,15 @@ class ClientWork:
 
     def finish(self) -> dict[str, Any]:
         """Take part until the run is over."""
-        converse(self.client, self._url)
+        try:
+            converse(self.client, self._url)
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+                raise
+            raise RunError(
+                f"client {self.client.number} is out of memory ({error}): use a smaller batch_size than "
+                f"{self.client.plan.batch_size}, or an earlier cut"
+            ) from error
         return {"steps": self.client.step, "memory": peak_memory()}
 
     def cancel(self) -> None:
