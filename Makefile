@@ -44,4 +44,5 @@ clean:  ## remove what make made
 
 .venv/made:
 	$(PYTHON) -m venv .venv
+	$(INSTALL) --upgrade pip  # Debian 12 brings one that cannot read the newest packages
 	@touch $@
