@@ -8,6 +8,7 @@ import threading
 import pytest
 import torch
 from relay import Through
+from ways import each_way
 
 import splitlab as sl
 from splitlab import dial
@@ -39,11 +40,8 @@ def assert_same(run, other):
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
-@pytest.mark.parametrize("tail", [None, "fc1"], ids=["plain", "u_shaped"])
-@pytest.mark.parametrize("sharing", SHARINGS)
+@each_way("fc1")
 def test_a_link_that_breaks_anywhere_changes_nothing(sharing, tail, small):
-    if sharing == "pooled" and tail:
-        pytest.skip("pooled needs the labels on the server")
     plan = PLAN.change(sharing=sharing, tail=tail)
     undisturbed = sl.start(None, small, plan, on="thread").wait(60, progress=False)
 

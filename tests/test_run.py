@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 from torch import nn
+from ways import each_way
 
 import splitlab as sl
 from splitlab.codec.topk import TopK
@@ -257,11 +258,8 @@ def with_batchnorm():
     return nn.Sequential(*layers, nn.Linear(64, 10))
 
 
-@pytest.mark.parametrize("tail", [None, "4"], ids=["plain", "u_shaped"])
-@pytest.mark.parametrize("sharing", ["relay", "average", "shared_body", "pooled", "none"])
+@each_way("4")
 def test_a_client_that_diverges_does_not_disturb_the_others(sharing, tail, start, monkeypatch):
-    if sharing == "pooled" and tail:
-        pytest.skip("pooled needs the labels on the server")
     monkeypatch.setattr(work, "Share", Faulty)
     run = start(PLAN.change(clients=3, sharing=sharing, cut="1", tail=tail), with_batchnorm())
     with pytest.raises(RunError, match=r"client 1: the loss is nan at epoch 0, step 2: training diverged\. Lower"):

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch.nn import functional
+from ways import each_way
 
 import splitlab as sl
 from splitlab.call import parse
@@ -46,11 +47,8 @@ def same(model, other):
     return all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
-@pytest.mark.parametrize("tail", [None, "fc1"], ids=["plain", "u_shaped"])
-@pytest.mark.parametrize("sharing", SHARINGS)
+@each_way("fc1")
 def test_with_one_client_every_sharing_is_plain_split_learning(sharing, tail, small):
-    if sharing == "pooled" and tail:
-        pytest.skip("pooled needs the labels on the server")
     plan = PLAN.change(clients=1, partition="iid", sharing=sharing)
     model = fresh(plan, small)
     steps = [optimizer(plan.optimizer, model.parameters())]
