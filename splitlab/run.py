@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from .policy.sharing import sharing_of
 from .progress import Bars
 from .server import check_live, token
 from .share import parts
-from .summary import Summary
+from .summary import Summary, phases
 
 STATES = ("starting", "training", "paused", "stopping", "finished", "stopped", "failed")
 BEGIN_SECONDS = 120.0  # for a server to be ready: a small machine takes its time to import torch
@@ -163,8 +164,11 @@ class Run:
 
     @property
     def summary(self) -> Summary:
-        """Accuracy, bytes and time per sample so far; its repr is the table."""
-        return Summary.of(self.history, self.plan.baseline or self.plan.sharing)
+        """Accuracy, bytes and time per sample so far; its repr is the table, a column for each codec."""
+        stretches = phases(self.history, self._began.codec)
+        if len(stretches) == 1:
+            return replace(stretches[0], label=self.plan.baseline or stretches[0].label)
+        return replace(Summary.of(self.history, "whole run"), phases=tuple(stretches))
 
     @property
     def model(self) -> nn.Module:

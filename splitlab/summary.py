@@ -31,7 +31,8 @@ NAMES = {
 class Summary:
     """Figures of a run, or of a stretch of one. Bytes are on the wire, over all clients; times are means per sample.
 
-    `accuracy` is the mean over clients on held-out data (0 to 1), `accuracies` that of each client.
+    `accuracy` is the mean over clients on held-out data (0 to 1), `accuracies` that of each client. A run whose codec
+    changed has a summary of its own for each of its `phases`.
     """
 
     label: str = ""
@@ -45,6 +46,7 @@ class Summary:
     other_bytes: dict[str, int] = field(default_factory=dict)
     seconds_per_sample: dict[str, float] = field(default_factory=dict)
     step_seconds_per_sample: float = 0.0
+    phases: tuple[Summary, ...] = ()
 
     @classmethod
     def of(cls, rows: Iterable[Row], label: str = "") -> Summary:
@@ -85,10 +87,10 @@ class Summary:
         return asdict(self)
 
     def __repr__(self) -> str:
-        return str(Table([self]))
+        return str(Table([*self.phases, self]))
 
     def _repr_html_(self) -> str:
-        return Table([self])._repr_html_()
+        return Table([*self.phases, self])._repr_html_()
 
 
 def phases(rows: Iterable[Row], codec: str) -> list[Summary]:

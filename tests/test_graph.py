@@ -314,7 +314,7 @@ def test_an_operation_that_needs_values_is_measured_with_real_tensors():
 def test_the_table_shows_what_each_cut_costs_and_says_what_it_leaves_out():
     graph = trace(*network("resnet"))
     shown, page = repr(graph), graph._repr_html_()
-    assert "4x8x8 + 4x8x8" in shown and "2.relu.1" in shown and "1 cuts that are not legal" in shown
+    assert "4x8x8 + 4x8x8" in shown and "2.relu.1" in shown and "1 cut that is not legal" in shown
     assert page.count("<tr>") == len(graph.legal) + 1
     long = trace(
         nn.Sequential(*(Block(1, 1) for _ in range(12)), nn.Flatten(), nn.Linear(16, 2)), torch.zeros(1, 1, 4, 4)

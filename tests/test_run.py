@@ -223,6 +223,18 @@ def test_a_record_read_again_is_the_history(start, tmp_path):
     assert str(run.summary).splitlines()[2].split() == ["held-out", "accuracy", f"{run.summary.accuracy:.2%}"]
 
 
+def test_a_run_whose_codec_changed_shows_a_column_for_each(start):
+    run = start(ENDLESS).wait(30, progress=False, epochs=1)
+    run.set(codec="int8")
+    run.wait(30, progress=False, epochs=max(run._epochs) + 5)
+    run.stop()
+    run.wait(30, progress=False)
+    assert str(run.summary).splitlines()[0].split() == ["float32", "int8", "whole", "run"]
+    before, after = run.summary.phases
+    assert before.samples + after.samples == run.summary.samples
+    assert before.bytes_up + after.bytes_up == run.summary.bytes_up
+
+
 def test_the_model_of_every_client_is_there(start):
     run = start(PLAN.change(sharing="average")).wait(30, progress=False)
     assert same(run.model_of(0), run.model_of(1)) and same(run.model, run.model_of(1))

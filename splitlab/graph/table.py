@@ -66,7 +66,8 @@ def _chosen(graph: Graph) -> tuple[Sequence[Cut], list[str]]:
         cuts = tuple(cut for cut in cuts if len(cut.tensors) == 1)
         footer.append(f"not shown: {len(graph.legal) - len(cuts)} cuts that send several tensors, see graph.legal")
     if hidden := len(graph.cuts) - len(graph.legal):
-        footer.append(f"not shown: {hidden} cuts that are not legal, graph.cut(name).reason says why")
+        what = "1 cut that is" if hidden == 1 else f"{hidden} cuts that are"
+        footer.append(f"not shown: {what} not legal, graph.cut(name).reason says why")
     return cuts, footer + list(graph.notes)
 
 
