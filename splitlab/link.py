@@ -20,7 +20,7 @@ from typing import ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as dial
 
@@ -156,7 +156,7 @@ class WebSocketLink:
                 )
             )
             roomy(self._socket.socket)
-        except (OSError, ConnectionClosed, InvalidHandshake, InvalidURI, TimeoutError) as error:
+        except Exception as error:  # whatever it is that answers there; the library even asserts on some
             raise LinkClosed(f"no splitlab server answers at {url}: {error}") from error
 
     def send(self, frame: Frame) -> int:

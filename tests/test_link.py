@@ -100,11 +100,14 @@ def test_nobody_at_home_is_a_closed_link(listener):
         connect(url)
 
 
-def test_a_server_that_speaks_no_websocket_is_no_server():
+@pytest.mark.parametrize("polite", [True, False], ids=["answers", "does_not_listen"])
+def test_a_server_that_speaks_no_websocket_is_no_server(polite):
     plain = socket.create_server(("127.0.0.1", 0))
 
     def answer():
         other, _ = plain.accept()
+        if polite:
+            other.recv(4096)
         other.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
         other.close()
 
