@@ -9,15 +9,18 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import models as models
+    from . import widgets as widgets
     from .data import Data as Data
     from .data import from_tensors as from_tensors
     from .data import load_data as load_data
     from .graph import Graph as Graph
     from .graph import trace as trace
     from .history import History as History
+    from .lab import Lab as Lab
     from .places import Kernel as Kernel
     from .places import Thread as Thread
     from .plan import Plan as Plan
+    from .replay import Replay as Replay
     from .run import Run as Run
     from .run import start as start
     from .summary import Summary as Summary
@@ -28,7 +31,9 @@ NAMES = {
     "Graph": "graph",
     "History": "history",
     "Kernel": "places",
+    "Lab": "lab",
     "Plan": "plan",
+    "Replay": "replay",
     "Run": "run",
     "Summary": "summary",
     "Thread": "places",
@@ -37,6 +42,7 @@ NAMES = {
     "models": "",
     "start": "run",
     "trace": "graph",
+    "widgets": "",
 }
 __all__ = sorted(NAMES)
 

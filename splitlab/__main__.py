@@ -1,9 +1,10 @@
-"""The command line: `splitlab demo`, `bench`, `doctor`; `splitlab COMMAND --help` says what each takes."""
+"""The command line: `splitlab lab`, `demo`, `bench`, `doctor`; `splitlab COMMAND --help` says what each takes."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import Field, fields
@@ -24,6 +25,8 @@ GROUPS = {
 NOT_OFFERED = ("paused", "baseline")
 # Where the demo's defaults differ from the plan's: its rate falls, so that the last epochs differ by the codec only.
 DEMO = {"epochs": 12, "lr_schedule": "ExponentialLR(0.8)"}
+# JupyterLab asks nobody for news, and PyPI for no newer version.
+OFFLINE = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
 KINDS = {"learning_rate": float, "test_samples": int}  # of settings whose default, None, does not tell
 
 
@@ -55,7 +58,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"splitlab {__version__}")
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for add in (_demo, _bench, _doctor):
+    for add in (_lab, _demo, _bench, _doctor):
         add(commands)
     return parser
 
@@ -65,6 +68,43 @@ def _command(commands: Any, name: str, about: str, run: Any) -> Parser:
     parser: Parser = commands.add_parser(name, help=about, description=words, allow_abbrev=False)
     parser.set_defaults(run=run, parser=parser)
     return parser
+
+
+def _lab(commands: Any) -> None:
+    parser = _command(commands, "lab", "open JupyterLab on the tutorial, or on another notebook", _run_lab)
+    about = "what to open (the tutorial, copied to ./split-learning if it does not lie under this folder)"
+    parser.add_argument("notebook", nargs="?", type=Path, metavar="NOTEBOOK", help=about)
+    parser.add_argument("--port", type=int, metavar="N", help="the first that is free from 8888 on")
+    parser.add_argument("--no-browser", action="store_true", help="only say the address")
+
+
+def _run_lab(options: argparse.Namespace) -> None:
+    try:
+        from jupyterlab.labapp import LabApp
+    except ImportError:
+        raise SplitlabError("JupyterLab is not installed here. What it needs: pip install 'splitlab[lab]'") from None
+    notebook = options.notebook or _tutorial()
+    if not notebook.is_file():
+        raise SplitlabError(f"there is no notebook {notebook}")
+    more = [*([f"--port={options.port}"] if options.port else []), *(["--no-browser"] if options.no_browser else [])]
+    LabApp.launch_instance([str(notebook), *OFFLINE, *more])
+
+
+def _tutorial() -> Path:
+    """The tutorial, if it lies under this folder; else a copy with all that belongs to it. What is there stays."""
+    from .server_extension.notebooks import FOLDER, NOTEBOOKS, notebooks_home, served
+
+    home, here = notebooks_home(), Path.cwd()
+    if home is None:
+        raise SplitlabError("this installation has no notebooks: install splitlab again")
+    if served(home, str(here)) is not None:
+        return home / NOTEBOOKS["tutorial"]
+    for file in (path for path in home.rglob("*") if path.is_file()):
+        copy = here / FOLDER / file.relative_to(home)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+    return here / FOLDER / NOTEBOOKS["tutorial"]
 
 
 def _demo(commands: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ class Client:
 
     def __init__(self, number: int, token: str, load: Callable[[Plan], Share], meter: Meter | None = None) -> None:
         self.number, self.token, self.meter = number, token, meter or Meter()
+        self.plan = Plan()  # until the server's own is known
         self.step = self.epoch = 0  # training steps done, and the epoch that they are in
         self.stopping = False
         self.cancelled = False  # whoever carries the messages gives up
@@ -62,6 +64,7 @@ class Client:
         """Join; in every round train on all own data and hand in the weights; leave."""
         yield from self._begin()
         shared = yield from self._wait()
+        self._catch_up(shared.round if shared else 0)
         while shared and not self.stopping:
             scatter(shared.weights, self._parts)
             if shared.round > 0 and self.sharing.evaluates_merged:
@@ -80,7 +83,7 @@ class Client:
         welcome = yield Join(self.token, "client", self.number, machine=machine())
         assert isinstance(welcome, Welcome)
         self.plan = plan = Plan.from_json(welcome.plan)
-        self._version = welcome.settings
+        self._version, self.step = welcome.settings, welcome.step
         self.share: Share = self._load(plan)
         self.sharing = sharing_of(plan)
         self.halves = {
@@ -91,6 +94,14 @@ class Client:
         self._parts = {name: half.part for name, half in self.halves.items()}
         scatter(welcome.weights, self._parts)
         self._set_codecs()
+
+    def _catch_up(self, rounds: int) -> None:
+        """Whoever was started anew in a later round learns at the rate of that round."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch would have the optimizer go first
+            for half in self.halves.values():
+                for _ in range(rounds):
+                    half.end_epoch()
 
     def _train(self) -> Generator[Message | None, Message | None, int]:
         samples = 0

@@ -10,6 +10,8 @@ from .errors import HungUp, LinkClosed, RunError
 from .link import Link, connect
 from .messages import Failure, Forward, Join, Leave, Message, Shared, TailGradient, Weights, Welcome
 from .protocol import Order, frame
+from .shape import shape_of
+from .shaped import ShapedLink
 
 STRICT = (Join, Forward, TailGradient)  # whoever says these waits for the answer, and for nothing else
 PATIENCE_SECONDS = 15.0  # for a server that does not answer the telephone
@@ -41,7 +43,7 @@ class Line:
     def __init__(self, client: Client, url: str) -> None:
         self.client, self.url = client, url
         self.order = Order("client", "client")
-        self.link: Link = connect(url)
+        self.link = self._slowed(connect(url))
         self._unsure: list[Message] = []  # said since the last answer
         self._welcomed = False
         self._handed_in = -1  # the last round whose weights were said
@@ -56,6 +58,7 @@ class Line:
                 if broken:
                     self._redial()
                     to_say = self._unsure
+                self._shape()
                 for item in to_say:
                     self._send(item)
                 return self._hear(message)
@@ -75,6 +78,16 @@ class Line:
             for message in (*self.client.unreported(), Leave(reason)):
                 self._send(message)
 
+    def _slowed(self, link: Link) -> ShapedLink:
+        return ShapedLink(link, shape_of(self.client.plan.link), seed=f"client {self.client.number}")
+
+    def _shape(self) -> None:
+        """The link is as slow as the plan says by now; whoever stops waits for no slow link."""
+        if self.client.stopping:
+            self.link.hurry()
+        else:
+            self.link.shape = shape_of(self.client.plan.link)
+
     def _send(self, message: Message) -> None:
         meter = self.client.meter
         data = frame.pieces(message)
@@ -89,6 +102,8 @@ class Line:
         """What is answered waits for its answer; settings and stops on the way are passed on at once."""
         while (heard := self._next(self._waits(message))) is not None:
             aside = self.client.hear(heard)
+            if self.client.stopping:
+                self._shape()
             if message is None:
                 return heard
             if isinstance(message, STRICT):
@@ -144,11 +159,11 @@ class Line:
             self._send(Join(client.token, "client", client.number, client.step))
             self._next(wait=True)  # Welcome again; the order allows nothing else
 
-    def _dial(self) -> Link:
+    def _dial(self) -> ShapedLink:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                return connect(self.url)
+                return self._slowed(connect(self.url))
             except LinkClosed:
                 if self.client.cancelled or time.monotonic() > deadline:
                     raise RunError(f"the server at {self.url} has not answered for {PATIENCE_SECONDS:.0f} s") from None

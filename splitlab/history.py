@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -31,9 +31,19 @@ class Row(NamedTuple):
 
 
 class History:
-    """The newest `capacity` rows, every row also on disk where a `path` is given. Safe to use from several threads."""
+    """The newest `capacity` rows, every row also on disk where a `path` is given. Safe to use from several threads.
 
-    def __init__(self, path: Path | str | None = None, capacity: int = 500_000) -> None:
+    `about` says what the rows were measured on (plan, graph, machine, …) and is the first line of the file; a file
+    without it can be read, but not replayed with its plan.
+    """
+
+    def __init__(
+        self,
+        path: Path | str | None = None,
+        capacity: int = 500_000,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.about: dict[str, Any] = dict(about or {})
         self._rows: deque[Row] = deque(maxlen=capacity)
         self._next = 0
         self._lock = threading.Lock()
@@ -44,6 +54,9 @@ class History:
             raise PlanError(
                 f"cannot record into {path}: {error.strerror}; name a file in a folder that exists"
             ) from None
+        if self._file and self.about:
+            self._file.write(_header(self.about))
+            self._file.flush()
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """Append rows without their sequence numbers: `(time, client, epoch, step, name, value, unit)`."""
@@ -75,15 +88,27 @@ class History:
     def save(self, path: Path | str) -> None:
         """Write all rows as JSON lines."""
         with Path(path).open("w", encoding="utf-8") as file:
-            file.writelines(_line(row) for row in self)
+            file.writelines(self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """The lines of its file: what it is about, and every row that is still in the ring."""
+        yield _header(self.about)
+        yield from map(_line, self)
 
     @classmethod
     def read(cls, path: Path | str) -> History:
-        """Read a recorded run."""
-        history = cls()
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        """Read a recorded run; what cannot be read is refused by its line."""
+        try:
+            lines = Path(path).read_text(encoding="utf-8").split("\n")  # not splitlines: a text may hold other breaks
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanError(f"cannot read {path}: {error}; expected the file of a recorded run") from None
+        about = _about(lines[0])
+        history = cls(about=about)
+        for number, line in enumerate(lines, 1):
+            if not line or (number == 1 and about is not None):
+                continue
             try:
-                row = Row(*json.loads(line))
+                row = Row(*_list(json.loads(line)))
                 value = float(row.value) if row.value in NOT_FINITE else row.value
             except (ValueError, TypeError) as error:
                 raise PlanError(f"{path}, line {number}: not a row of a history ({error})") from None
@@ -117,3 +142,22 @@ def _line(row: Row) -> str:
     if not isinstance(row.value, str) and not math.isfinite(row.value):
         row = row._replace(value=str(row.value))
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _header(about: Mapping[str, Any]) -> str:
+    return json.dumps(about, ensure_ascii=False) + "\n" if about else ""
+
+
+def _about(line: str) -> dict[str, Any] | None:
+    """What the first line says about the run; None where it is a row already."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list, got {type(value).__name__}")
+    return value

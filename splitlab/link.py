@@ -26,14 +26,13 @@ from websockets.sync.client import connect as dial
 
 from .errors import HungUp, LinkClosed, PlanError
 from .messages import PROTOCOL
+from .protocol.wire import FRAGMENT
+from .protocol.wire import wire_size as wire_size
 
 STRANGER_LIMIT = 64 * 1024  # bytes in a frame of someone who has not been admitted yet
 FRAME_LIMIT = 1024**3  # bytes in any other frame
 PATIENCE_SECONDS = 10.0  # for a handshake, for the first word of a stranger, for a reader that takes nothing
-# A frame travels in fragments: one end still masks and sends while the other already reads, and nobody has to grow one
-# large buffer. Together with roomy socket buffers this halves the time of large tensors on a loopback link.
-FRAGMENT = 1024**2  # bytes
-SOCKET_BUFFER = 4 * 1024**2  # bytes
+SOCKET_BUFFER = 4 * 1024**2  # bytes; see `protocol.wire` for why
 BACKLOG = 10_000  # frames that may wait for one slow reader before it is dropped
 
 
@@ -87,13 +86,6 @@ def connect(url: str) -> Link:
     if scheme not in LINKS:
         raise PlanError(f"cannot dial {url!r}: expected an address that begins with {', '.join(LINKS)} and '://'")
     return LINKS[scheme](url)
-
-
-def wire_size(size: int, masked: bool) -> int:
-    """Bytes that a frame of this length takes on a WebSocket: RFC 6455 §5.2. TCP and TLS add their own."""
-    full, rest = divmod(size, FRAGMENT)
-    parts = [size] if size <= FRAGMENT else [FRAGMENT] * full + [rest] * (rest > 0) + [0]  # an empty one ends it
-    return size + sum(2 + (0 if part < 126 else 2 if part < 65536 else 8) + (4 if masked else 0) for part in parts)
 
 
 def fragments(frame: Frame) -> bytes | Iterator[bytes | memoryview]:

@@ -118,4 +118,14 @@ def machine() -> dict[str, Any]:
         "torch": metadata.version("torch"),
         "splitlab": __version__,
         "cores": os.cpu_count() or 1,
+        "memory": _memory(),
+        "process_id": os.getpid(),
     }
+
+
+def _memory() -> int:
+    """Bytes of memory that the machine has (0 where the system does not say)."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return 0

@@ -36,7 +36,8 @@ class Rounds:
         self.plans, self.split, self.shapes, self.classes = [plan], split, shapes, classes
         self.sharing = sharing_of(plan)
         self.sessions: dict[int, Session] = {}
-        self.left: dict[int, str] = {}  # clients that are gone for good, and why
+        self.left: dict[int, str] = {}  # clients that are gone, and why
+        self.late: set[int] = set()  # clients that came back with nothing, and begin with the next round
         self.training: set[int] = set()
         self.finished: dict[int, Mapping[str, Any]] = {}  # this round's weights, in the order in which they came
         self.number = -1
@@ -61,6 +62,21 @@ class Rounds:
             raise OrderError(f"client {client} comes back at step {step}, but was last seen at step {known.step}")
         known.waiting = None  # it will be said again
         return known
+
+    def admit_again(self, client: int) -> Session:
+        """A client that was let go comes back with nothing: it gets the merged weights at the start of the next round.
+
+        `OrderError` where clients keep what is their own, which is lost then.
+        """
+        if client not in self.left or not self.sharing.merges or self.ending:
+            raise OrderError(f"client {client} cannot come back into this run: {self.left.get(client, 'it is there')}")
+        del self.left[client]
+        before = self.sessions.get(client) or self._session(client)
+        after = self.sessions[client] = Session(client, before.body, self.plans, self.shapes, self.classes)
+        after.step, after.samples, after.weights = before.step, before.samples, before.weights
+        if self.number >= 0:
+            self.late.add(client)
+        return after
 
     def _session(self, client: int) -> Session:
         body = None
@@ -110,6 +126,7 @@ class Rounds:
             return False
         self.left[client] = reason
         self.training.discard(client)
+        self.late.discard(client)
         if session := self.sessions.get(client):
             if session.opened and session.body:
                 session.body.forget()
@@ -121,12 +138,12 @@ class Rounds:
     @property
     def active(self) -> list[int]:
         """Clients that are in the run now."""
-        return [client for client in sorted(self.sessions) if client not in self.left]
+        return [client for client in sorted(self.sessions) if client not in self.left and client not in self.late]
 
     @property
     def over(self) -> bool:
         """Whether there is nobody left, and nobody to come."""
-        return not self.active and (self.stopping or len(self.left) == self.plans[0].clients)
+        return not (self.active or self.late) and (self.stopping or len(self.left) == self.plans[0].clients)
 
     def advance(self) -> None:
         """Serve whoever can be served, end the round that has ended, start those whose turn it is."""
@@ -136,7 +153,8 @@ class Rounds:
             pass
         if self.number < 0 or self.ending or self.stopping:
             return
-        if self.active and not self.training and all(client in self.finished for client in self.active):
+        there = self.active or self.late
+        if there and not self.training and all(client in self.finished for client in self.active):
             self._end_round()
         if not self.ending:
             self._start(self.sharing.starters(self.active, self.finished))
@@ -176,6 +194,7 @@ class Rounds:
 
     def _end_round(self) -> None:
         self.merge()
+        self.late.clear()
         for body in {id(session.body): session.body for session in self.sessions.values()}.values():
             if body:
                 body.end_epoch()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from . import models
 from .check import settle
 from .data import Data, batch_count, load_data
-from .errors import LinkClosed, PlanError, RunError
+from .errors import LinkClosed, PlanError, RunError, unknown
 from .graph import Graph, trace
 from .half import scatter
 from .history import RUN, History
@@ -32,18 +32,20 @@ from .places.work import save_split
 from .plan import Plan
 from .policy.sharing import sharing_of
 from .progress import Bars
-from .server import check_live, token
+from .server import AGAIN, check_live, token
 from .share import parts
 from .summary import Summary, phases
+from .watch import Watch, about
 
 STATES = ("starting", "training", "paused", "stopping", "finished", "stopped", "failed")
 BEGIN_SECONDS = 120.0  # for a server to be ready: a small machine takes its time to import torch
 STOP_SECONDS = 30.0  # for clients to end their step when asked to stop
+BY_HAND = "shut down by hand"
 LAST_WORDS_SECONDS = 5.0  # for the error of a place whose end has already shown otherwise
 
 
 def start(
-    model: nn.Module | str | None = None,
+    model: nn.Module | Graph | str | None = None,
     data: Data | str | None = None,
     plan: Plan | None = None,
     *,
@@ -54,15 +56,18 @@ def start(
 ) -> Run:
     """Start a run and return at once; what cannot work raises `PlanError` before anything is started.
 
-    `model` and `data` are objects, or names as in the plan; `settings` are those of `Plan`. Clients run `on` a place
-    (`kernel`, `thread`), and the server too unless `server_on` says other. Rows are also written to `record`, as JSON
-    lines, if given.
+    `model` and `data` are objects, or names as in the plan; a model that is traced already (`sl.trace`) is not traced
+    again. `settings` are those of `Plan`. Clients run `on` a place (`kernel`, `thread`), and the server too unless
+    `server_on` says other. Rows are also written to `record`, as JSON lines, if given.
     """
-    plan = (plan or Plan()).change(**settings)
+    before, plan = plan, (plan or Plan()).change(**settings)
     loaded = data if isinstance(data, Data) else load_data(data or plan.data)
-    network = model if isinstance(model, nn.Module) else models.load(model or plan.model, loaded, seed=plan.seed)
-    name = model if isinstance(model, str) else type(model).__name__ if model else plan.model
-    graph = trace(network, loaded.example)
+    if isinstance(model, Graph):
+        graph, name = model, plan.model if before or "model" in settings else type(model.model).__name__
+    else:
+        network = model if isinstance(model, nn.Module) else models.load(model or plan.model, loaded, seed=plan.seed)
+        name = model if isinstance(model, str) else type(model).__name__ if model else plan.model
+        graph = trace(network, loaded.example)
     plan = settle(plan.change(model=name, data=loaded.reference or loaded.name), graph, loaded)
     return Run(plan, graph, loaded, place(on), place(server_on or on), record)
 
@@ -77,7 +82,8 @@ class Run:
         self, plan: Plan, graph: Graph, data: Data, on: Place, server_on: Place, record: Path | str | None = None
     ) -> None:
         self.plan, self.graph, self.data = plan, graph, data
-        self.history = History(record)
+        self.steps_per_epoch = [batch_count(len(part), plan.batch_size) for part in parts(data, plan)]  # by client
+        self.history = History(record, about=about(plan, graph, self.steps_per_epoch))
         self.state = "starting"
         self.error: RunError | None = None
         self.jobs: dict[str, Job] = {}
@@ -85,6 +91,10 @@ class Run:
         self._epochs = [0] * plan.clients  # that each client has been through
         self._joined: set[int] = set()
         self._left: dict[int, str] = {}  # clients that did not reach the end, and why
+        self._watch = Watch(plan, self.steps_per_epoch, (on, server_on))
+        self._dismissed: set[str] = set()  # devices that were shut down by hand
+        self._gone: set[int] = set()  # clients that the server has let go
+        self._restarts: set[int] = set()  # clients to be started anew once the server has let them go
         self._places = on, server_on
         self._commands: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._weights: dict[int, Mapping[str, Tensor]] = {}
@@ -117,6 +127,43 @@ class Run:
         if not self.ended and self.state != "stopping":
             self.state = "stopping"
             self._commands.put(Stop("stopped by hand"))
+
+    def kill_device(self, name: str) -> None:
+        """Shut one kernel down, as Jupyter's own button does: `server`, or `client 0`.
+
+        A client is let go and the others go on; the run fails when nobody is left, and when it is the server.
+        """
+        job = self._device(name)
+        self._dismissed.add(name)
+        job.cancel()
+        self._watch.notice = f"{name} was {BY_HAND}" + ("" if name == "server" else "; the others go on without it")
+
+    def restart_device(self, name: str) -> None:
+        """Give a client, gone or not, a new kernel: it begins with the next round, on the merged weights.
+
+        `RunError` where that cannot be: for the server, and where clients keep weights of their own.
+        """
+        if self._device(name).state == "done":
+            raise RunError(f"{name} has been through all its epochs: there is nothing left to do for it")
+        if name == "server":
+            raise RunError(
+                "the server holds what the run has learnt so far and cannot be restarted: start the run again"
+            )
+        if not sharing_of(self._began).merges:
+            raise RunError(
+                f"{name} keeps its weights to itself (sharing {self._began.sharing!r}), so they are gone with its "
+                "kernel: start the run again, or use a sharing that merges weights, such as 'average'"
+            )
+        self.kill_device(name)
+        self._watch.notice = f"{name} is being restarted; it goes on with the next round"
+        self._restarts.add(int(name.removeprefix("client ")))
+
+    def _device(self, name: str) -> Job:
+        if name not in self.jobs:
+            raise unknown("device", name, self.jobs)
+        if self.ended or self.state == "stopping":
+            raise RunError(f"the run is {self.state}, and {name} with it: start another with sl.start(...)")
+        return self.jobs[name]
 
     def kill(self) -> None:
         """End everything now; the history stays."""
@@ -157,10 +204,13 @@ class Run:
         """Whether nothing of it runs any more."""
         return self.state in ("finished", "stopped", "failed")
 
-    @property
-    def steps_per_epoch(self) -> list[int]:
-        """How many batches each client has."""
-        return [batch_count(len(part), self.plan.batch_size) for part in parts(self.data, self.plan)]
+    def status(self) -> dict[str, Any]:
+        """The status line as plain values: see `Standing.status`; here with what went wrong, and its traceback."""
+        return self._watch.status(self.state, self.error)
+
+    def devices(self) -> list[dict[str, Any]]:
+        """The server and the clients as plain values: see `Standing.devices`; with places, logs and errors."""
+        return self._watch.devices(self.jobs, self._dismissed)
 
     @property
     def summary(self) -> Summary:
@@ -211,21 +261,28 @@ class Run:
             shutil.rmtree(folder, ignore_errors=True)
             if self._killed:
                 self.error, end = None, "stopped"
+            self._watch.end()
             self.state = "failed" if self.error else end
 
     def _failures(self) -> list[str]:
-        """What became of clients that did not reach the end."""
+        """What became of clients that did not reach the end; whoever was shut down by hand did nothing wrong."""
         failures = []
         for client, reason in sorted(self._left.items()):
-            job = self.jobs[f"client {client}"]
+            if (name := f"client {client}") in self._dismissed:
+                continue
+            job = self.jobs[name]
             with suppress(RunError, TimeoutError):
                 job.result(LAST_WORDS_SECONDS)
-            failures.append(f"client {client} failed: {job.error or reason}")
+            failures.append(f"{name} failed: {job.error or reason}")
+        if self._left and not failures and len(self._left) == self._began.clients:
+            failures.append(f"every client was {BY_HAND}, so nobody is left to train: start the run again")
         return failures
 
     def _explain(self, error: Exception) -> RunError:
         """What went wrong first: the server's own error says more than the broken link that followed from it."""
         server = self.jobs.get("server")
+        if "server" in self._dismissed:
+            return RunError(f"the server was {BY_HAND}, and no run goes on without it: start the run again")
         if isinstance(error, LinkClosed) and server and not self._killed:
             with suppress(RunError, TimeoutError):
                 server.result(LAST_WORDS_SECONDS)
@@ -251,6 +308,10 @@ class Run:
             url = server.about(BEGIN_SECONDS)["url"]
             return {"url": url, "client": client, "token": token(secret, "client", client), "data": reference}
 
+        def client_again(client: int) -> dict[str, Any]:
+            return {**client_values(client), "token": token(secret, AGAIN, client)}
+
+        self._launch_again = lambda client: on.launch("client", partial(client_again, client))
         for client in range(plan.clients):
             self.jobs[f"client {client}"] = on.launch("client", partial(client_values, client))
         return Owner(server.about(BEGIN_SECONDS)["url"], token(secret, "owner"))
@@ -277,16 +338,24 @@ class Run:
         return end
 
     def _let_go_of_failed(self, owner: Owner) -> None:
+        """Tell the server whom nobody needs to wait for; start those anew that are to be."""
         for name, job in self.jobs.items():
-            if job.error and name == "server":
-                raise job.error
-            if job.error and (client := int(name.removeprefix("client "))) not in self._left:
-                self._left[client] = str(job.error)
-                owner.say(Drop(client, "its job failed"))
+            if name == "server":
+                if job.error or job.state == "cancelled":
+                    raise job.error or RunError("the server was cancelled")
+                continue
+            reason = str(job.error) if job.error else BY_HAND if job.state == "cancelled" else ""
+            if reason and (client := int(name.removeprefix("client "))) not in self._left:
+                self._left[client] = reason
+                owner.say(Drop(client, reason if name in self._dismissed else "its job failed"))
+        for client in self._restarts & self._gone:
+            self._restarts.discard(client)
+            self.jobs[f"client {client}"] = self._launch_again(client)
 
     def _take(self, message: Rows) -> str:
         """Add rows; returns how the run ended, once the server says so."""
         self.history.add(message.rows)
+        self._watch.take(message.rows)
         if self.state == "starting" and self._joined:
             self.state = "training"
         end = ""
@@ -295,10 +364,17 @@ class Run:
                 end = value if name == "state" else end
             elif name == "joined":
                 self._joined.add(client)
+                if client in self._gone:  # and is back
+                    self._gone.discard(client)
+                    self._dismissed.discard(f"client {client}")
+                    self._left.pop(client, None)
+                    self._epochs[client] = epoch
+                    self._watch.notice = f"client {client} is back, and goes on with the next round"
             elif name in ("step", "test_accuracy"):
                 self._epochs[client] = max(self._epochs[client], epoch + (name == "test_accuracy"))
             elif name == "left":
                 self._epochs[client] = self._began.epochs  # nobody waits for it
+                self._gone.add(client)
                 if value:
                     self._left.setdefault(client, value)
         return end

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import queue
 import time
 from collections.abc import Callable, Mapping
@@ -41,9 +42,12 @@ from .protocol import Order, frame
 from .rounds import Rounds, Shapes
 from .session import Session, Waiting
 from .split import Split
+from .standing import FACTS
 
 PATIENCE_SECONDS = 20.0  # for a client whose link broke
 ROWS_AT_ONCE = 2_000
+FACTS_LIMIT = 4096  # characters about a client's machine
+AGAIN = "client again"  # the role in the token of a client that was started anew: only the owner can make it
 CARRY_TENSORS = Forward | TailGradient | Weights
 Reply = tuple[int, Message | None]  # to a connection; None: hang up
 
@@ -138,19 +142,25 @@ class Server:
     def _join(self, connection: int, message: Message) -> None:
         if not isinstance(message, Join):
             raise OrderError(f"expected Join as the first word, got {type(message).__name__}")
-        expected = token(self.secret, message.role, message.client)
-        if not hmac.compare_digest(expected.encode(), message.token.encode()):
+        roles = (message.role, AGAIN) if message.role == "client" else (message.role,)
+        tokens = [token(self.secret, role, message.client).encode() for role in roles]
+        fits = [hmac.compare_digest(expected, message.token.encode()) for expected in tokens]
+        if not any(fits):
             raise OrderError("the token is wrong, or for another role, client or run: copy the pairing code again")
         if message.role == "client":
-            return self._admit(connection, message)
+            return self._admit(connection, message, again=fits[1] and message.step == 0)
         order = Order("server", message.role)
         order.received(message)
         self.peers[connection] = Peer(message.role, RUN, order)
         self._say(connection, Welcome(RUN, self.plans[-1].to_json(), "", settings=len(self.plans) - 1))
 
-    def _admit(self, connection: int, message: Join) -> None:
+    def _admit(self, connection: int, message: Join, again: bool) -> None:
         client, rounds = message.client, self.rounds
-        session = rounds.admit(client, message.step)
+        if again := again and client in rounds.left:
+            session = rounds.admit_again(client)
+            self.orders.pop(client, None)
+        else:
+            session = rounds.admit(client, message.step)
         if (old := self._connection(client)) is not None:  # it dialled anew before we noticed that the old link broke
             self._hang_up(old)
         self.lost.pop(client, None)
@@ -158,7 +168,7 @@ class Server:
         order.resumed()
         order.received(message)
         self.peers[connection] = Peer("client", client, order)
-        self._say(connection, self._welcome(session, fresh=message.step == 0))
+        self._say(connection, self._welcome(session, fresh=message.step == 0, again=again))
         if rounds.stopping:
             self._say(connection, Stop("the run is being stopped"))
         elif len(self.plans) > 1:
@@ -166,14 +176,16 @@ class Server:
         if not rounds.stopping and (rounds.ending or client in rounds.training):  # it may have missed its turn
             rounds.share(client)
         self._write(client, "joined", str(message.machine.get("host", "")))
+        if message.machine and len(facts := json.dumps(dict(message.machine))) <= FACTS_LIMIT:
+            self._write(client, "machine", facts, FACTS)
 
-    def _welcome(self, session: Session, fresh: bool) -> Welcome:
+    def _welcome(self, session: Session, fresh: bool, again: bool) -> Welcome:
         plan, split = self.plans[0], self.rounds.split
         known = session.client, plan.to_json()
         if not fresh:  # it has its parts
             return Welcome(*known, "", step=session.step)
-        tail = spec.dump(split.tail) if split.tail else ""
-        return Welcome(*known, spec.dump(split.head), tail, session.step, weights=self.rounds.client_weights)
+        tail, step = spec.dump(split.tail) if split.tail else "", session.step if again else 0
+        return Welcome(*known, spec.dump(split.head), tail, step, weights=self.rounds.client_weights)
 
     def _news(self) -> Settings:
         """All live settings as they are now."""
@@ -290,10 +302,10 @@ class Server:
         if self.rounds.let_go(client, reason):
             self._write(client, "left", reason)
 
-    def _write(self, client: int, name: str, value: str) -> None:
+    def _write(self, client: int, name: str, value: str, unit: str = "state") -> None:
         session = self.rounds.sessions.get(client)
         step = session.step if session else 0
-        self.history.add([(time.time(), client, max(0, self.rounds.number), step, name, value, "state")])
+        self.history.add([(time.time(), client, max(0, self.rounds.number), step, name, value, unit)])
 
 
 HANDLERS: dict[type[Message], Callable[..., None]] = {

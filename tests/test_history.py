@@ -54,3 +54,38 @@ def test_a_loss_that_is_no_number_is_kept_in_strict_json(tmp_path):
     for line in path.read_text().splitlines():
         json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert [str(row.value) for row in History.read(path)] == ["nan", "-inf", "0.5"]
+
+
+ABOUT = {"splitlab": "0.1.0", "plan": {"model": "lenet"}, "steps_per_epoch": [3, 3]}
+
+
+def test_what_a_run_is_about_stands_in_the_first_line_of_its_file(tmp_path):
+    live, saved = tmp_path / "live.jsonl", tmp_path / "saved.jsonl"
+    history = History(live, about=ABOUT)
+    assert History.read(live).about == ABOUT  # before the first row
+    history.add([ROW] * 2)
+    history.close()
+    assert json.loads(live.read_text().splitlines()[0]) == ABOUT
+    assert History.read(live).about == ABOUT and len(History.read(live)) == 2
+    History.read(live).save(saved)
+    assert saved.read_text() == live.read_text()
+
+
+def test_a_file_that_says_nothing_about_its_run_is_read_too(tmp_path):
+    path = tmp_path / "run.jsonl"
+    history = History(path)
+    history.add([ROW])
+    history.close()
+    assert History.read(path).about == {} and len(History.read(path)) == 1
+
+
+def test_what_a_run_is_about_stands_nowhere_but_in_the_first_line(tmp_path):
+    path = tmp_path / "run.jsonl"
+    path.write_text(f"{json.dumps(ABOUT)}\n{json.dumps(ABOUT)}\n")
+    with pytest.raises(PlanError, match="line 2: not a row of a history"):
+        History.read(path)
+
+
+def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path):
+    with pytest.raises(PlanError, match=r"cannot read .*missing\.jsonl"):
+        History.read(tmp_path / "missing.jsonl")

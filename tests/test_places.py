@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from jupyter_client.blocking import BlockingKernelClient
 
 import splitlab as sl
 from splitlab.errors import PlanError, RunError
@@ -90,6 +91,45 @@ def test_a_server_that_dies_ends_the_run_promptly(small):
         run.wait(30, progress=False)
     assert time.monotonic() - began < 6 and run.state == "failed"
     assert wait_until(lambda: not any(map(alive, started)), 5)
+
+
+def test_a_console_on_a_kernel_answers_while_it_trains(small):
+    """Whatever the console does there; and it is told what is at work."""
+    run = sl.start(None, small, PLAN)
+    assert wait_until(lambda: run.history.select("step"), 60)
+    console = BlockingKernelClient(connection_file=run.jobs["client 0"].connection_file)
+    console.load_connection_file()
+    console.start_channels()
+    try:
+        asked = console.execute(
+            "work = working = splitlab = 1; from splitlab.places.work import current",
+            user_expressions={"who": "repr(current)"},
+        )
+        answer = console.get_shell_msg(timeout=20)
+        assert answer["parent_header"]["msg_id"] == asked and not run.ended
+        assert answer["content"]["user_expressions"]["who"]["data"]["text/plain"] == "'ClientWork: at work'"
+    finally:
+        console.stop_channels()
+    before = len(run.history.select("step"))
+    assert wait_until(lambda: len(run.history.select("step")) > before, 10)
+    run.stop()
+    assert run.wait(30, progress=False).state == "stopped" and run.jobs["client 0"].connection_file is None
+
+
+def test_a_kernel_that_is_shut_down_by_hand_is_gone_and_can_be_restarted(small):
+    run = sl.start(None, small, PLAN.change(clients=2))
+    assert wait_until(lambda: len(run.history.select("step", 1)) > 5, 60)
+    first = run.jobs["client 1"].process_id
+    run.restart_device("client 1")
+    assert wait_until(lambda: not alive(first), 5)
+    assert wait_until(lambda: len(run.history.select("joined", 1)) == 2, 60)
+    before = len(run.history.select("step", 1))
+    assert wait_until(lambda: len(run.history.select("step", 1)) > before + 5, 20)
+    second = run.jobs["client 1"].process_id
+    run.kill_device("client 1")
+    assert wait_until(lambda: not alive(second), 5) and first != second
+    run.stop()
+    assert run.wait(30, progress=False).state == "stopped"
 
 
 def test_killing_a_run_ends_its_kernels_at_any_time(small):

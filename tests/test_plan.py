@@ -46,7 +46,7 @@ def test_a_plan_cannot_be_changed_only_another_made():
 
 def test_every_setting_says_what_it_is_for():
     assert all(item.metadata["help"] and item.metadata["group"] for item in fields(sl.Plan))
-    assert LIVE == ("learning_rate", "codec", "gradient_codec", "paused") and set(LIVE) < set(NAMES)
+    assert LIVE == ("learning_rate", "codec", "gradient_codec", "link", "paused") and set(LIVE) < set(NAMES)
 
 
 def test_one_transform_may_be_given_without_a_tuple():

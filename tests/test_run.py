@@ -218,7 +218,9 @@ def test_a_record_read_again_is_the_history(start, tmp_path):
     path = tmp_path / "run.jsonl"
     run = start(record=path).wait(30, progress=False)
     assert list(sl.History.read(path)) == list(run.history)
-    assert all(isinstance(json.loads(line), list) for line in path.read_text().splitlines())
+    about, *rows = map(json.loads, path.read_text().splitlines())
+    assert all(isinstance(row, list) for row in rows) and sl.Plan().change(**about["plan"]) == run.plan
+    assert about["steps_per_epoch"] == [5, 5] and about["drawing"]["default_cut"] and about["machine"]["cores"]
     assert repr(run) == "Run(lenet(width=2) on few digits, cut after 'pool1', 2 clients: finished, 2 of 2 epochs)"
     assert str(run.summary).splitlines()[2].split() == ["held-out", "accuracy", f"{run.summary.accuracy:.2%}"]
 
@@ -241,6 +243,109 @@ def test_the_model_of_every_client_is_there(start):
     assert same(run.model_of(0), run.model_of(1)) and same(run.model, run.model_of(1))
     with pytest.raises(RunError, match=r"no trained weights of client 2.*there are those of \[0, 1\]"):
         run.model_of(2)
+
+
+# ---- devices ---------------------------------------------------------------------------------------------------------
+
+
+def device(run, name):
+    return next(item for item in run.devices() if item["name"] == name)
+
+
+def test_a_client_that_is_shut_down_is_let_go_and_the_others_go_on(start):
+    run = start(ENDLESS)
+    wait_for(run, "step", 4)
+    run.kill_device("client 1")
+    wait_for(run, "left")
+    assert device(run, "client 1")["state"] == "killed" and device(run, "client 0")["state"] == "training"
+    wait_for(run, "step", len(run.history.select("step")) + 6)
+    assert run.status()["notice"] == "client 1 was shut down by hand; the others go on without it"
+    run.stop()
+    assert run.wait(20, progress=False).state == "stopped" and run.model_of(0) is not None
+    with pytest.raises(RunError, match="the run is stopped, and client 1 with it"):
+        run.restart_device("client 1")
+
+
+def test_a_run_whose_every_client_is_shut_down_fails_and_says_so(start):
+    run = start(ENDLESS)
+    wait_for(run, "step", 4)
+    run.kill_device("client 0")
+    run.kill_device("client 1")
+    with pytest.raises(RunError, match="every client was shut down by hand, so nobody is left to train"):
+        run.wait(20, progress=False)
+    assert run.state == "failed" and "every client" in run.status()["error"]
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_run_whose_server_is_shut_down_fails_and_says_so(early, start):
+    run = start(ENDLESS)
+    if early:
+        assert gone(lambda: not run.jobs)
+    else:
+        wait_for(run, "step", 4)
+    run.kill_device("server")
+    with pytest.raises(RunError, match="the server was shut down by hand, and no run goes on without it"):
+        run.wait(20, progress=False)
+    assert device(run, "server")["state"] == "killed"
+
+
+@pytest.mark.parametrize("sharing", ["average", "relay", "shared_body", "pooled"])
+def test_a_client_that_is_restarted_goes_on_with_the_next_round_on_the_merged_weights(sharing, start, monkeypatch):
+    rejoined = []
+    admit = sl.rounds.Rounds.admit_again
+
+    def admitted(rounds, client):
+        rejoined.append(rounds.number)
+        return admit(rounds, client)
+
+    monkeypatch.setattr(sl.rounds.Rounds, "admit_again", admitted)
+    run = start(PLAN.change(sharing=sharing, epochs=60, lr_schedule="ExponentialLR(0.95)"))
+    wait_for(run, "test_accuracy", 4)
+    run.restart_device("client 1")
+    assert run.wait(60, progress=False).state == "finished"
+    (at,) = rejoined
+    steps = {(row.epoch, row.step) for row in run.history.select("step", 1)}
+    epochs = [epoch for epoch, _ in steps]
+    assert at < 59 and epochs.count(at + 1) == epochs.count(59) == run.steps_per_epoch[1]
+    assert all(epochs.count(epoch) <= run.steps_per_epoch[1] for epoch in epochs)
+    assert len({step for _, step in steps}) == len(run.history.select("step", 1))  # no step has a number twice
+    assert same(run.model_of(0), run.model_of(1))
+    assert [row.name for row in run.history.select("joined", 1)] == ["joined"] * 2
+
+
+def test_what_cannot_be_restarted_says_why(start):
+    run = start(ENDLESS.change(sharing="none"))
+    wait_for(run, "step", 2)
+    with pytest.raises(RunError, match=r"client 0 keeps its weights to itself \(sharing 'none'\)"):
+        run.restart_device("client 0")
+    with pytest.raises(RunError, match="the server holds what the run has learnt so far"):
+        run.restart_device("server")
+    with pytest.raises(PlanError, match="unknown device 'client 7'"):
+        run.kill_device("client 7")
+    assert device(run, "client 0")["state"] == "training" and not run.ended
+
+
+def test_the_devices_are_told_with_their_machines_and_what_they_have_done(start):
+    run = start().wait(30, progress=False)
+    server, *clients = run.devices()
+    assert (server["name"], server["role"], server["place"]) == ("server", "server", "thread")
+    assert [client["name"] for client in clients] == ["client 0", "client 1"]
+    assert all(item["facts"]["cores"] and item["last_seen"] and item["process_id"] for item in run.devices())
+    assert {item["state"] for item in clients} == {"finished"} and clients[0]["epoch"] == 1
+    for way in ("bytes_up", "bytes_down"):
+        assert server[way] == sum(client[way] for client in clients) > run.summary.to_dict()[way]
+    status = run.status()
+    assert status["state"] == "finished" and status["step"] == status["steps"] == 2 * sum(run.steps_per_epoch)
+    assert status["accuracy"] == run.summary.accuracy and status["epoch"] == status["epochs"] == 2
+
+
+def test_a_network_that_was_traced_is_not_traced_again(start, small):
+    graph = sl.trace(sl.models.load(PLAN.model, small, seed=0), small.example)
+    run = start(model=graph)
+    assert run.graph is graph and run.plan.model == PLAN.model
+    assert (
+        sl.start(graph, small, epochs=1, on="thread").wait(30, progress=False).plan.model == type(graph.model).__name__
+    )
 
 
 # ---- faults ----------------------------------------------------------------------------------------------------------

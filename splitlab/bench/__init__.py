@@ -8,20 +8,24 @@ from pathlib import Path
 
 from ..errors import PlanError, unknown
 from ..measure import machine
+from .charts import charts
 from .codecs import float8
 from .pooled import pooled
 from .result import Result
+from .start import start
 from .steps import lenet_step, resnet_step
 from .thin import thin
 
 __all__ = ["BENCHES", "Result", "bench"]
 
 BENCHES: dict[str, Callable[[int], Iterable[Result]]] = {
+    "start": start,
     "resnet18": resnet_step,
     "lenet": lenet_step,
     "thin": thin,
     "float8": float8,
     "pooled": pooled,
+    "charts": charts,
 }
 
 

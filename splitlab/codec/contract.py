@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import CodecError
 from ..messages import Packed
 
+TYPICAL = 0.0123456789012345678  # a number as long as most are when they are written out
 ELEMENT_LIMIT = 1 << 28  # a decoded tensor takes 1 GiB at most, however few bytes describe it
 
 
@@ -49,6 +50,15 @@ class Codec(ABC):
     def size(self, shape: Sequence[int]) -> int:
         """How many bytes the tensors take, exactly, that a float tensor of this shape becomes."""
         return sum(dtype.itemsize * length for dtype, length in self._tensors(math.prod(shape)).values())
+
+    def blank(self, shape: Sequence[int]) -> Packed:
+        """What `encode` would make of a float tensor of this shape, but for its values: to weigh a message by.
+
+        The tensors are on the meta device, where they take no memory.
+        """
+        tensors = self._tensors(math.prod(shape)).items()
+        empty = {name: torch.empty(length, dtype=dtype, device="meta") for name, (dtype, length) in tensors}
+        return Packed(self.text, tuple(shape), empty, dict.fromkeys(self._numbers(), TYPICAL))
 
     def encode(self, tensor: Tensor, role: str = "activation") -> Packed:
         """Pack a float tensor of any shape, dtype, stride and device; float64 loses what float32 cannot hold.

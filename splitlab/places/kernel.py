@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
 READY_SECONDS = 60.0
-BEGIN = "import json; from splitlab.places.work import begin; working = begin({kind!r}, json.loads({values!r}))"
+IMPORT = "from splitlab import compiler, memory; import splitlab.places.work; memory.keep(); compiler.postpone()"
+# The work is done in a thread: the shell stays free for a console, whatever that does to its names.
+BEGIN = "import json; from splitlab.places import work; work.aside({kind!r}, json.loads({values!r}), {end!r})"
+END = "from splitlab.places import work; result = work.current.outcome()"
+LOOK_SECONDS = 0.1  # how often a kernel at work is looked after
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _living: weakref.WeakSet[KernelJob] = weakref.WeakSet()
 
@@ -68,15 +72,22 @@ class KernelJob(Job):
         """The kernel's process, while there is one."""
         return getattr(getattr(self.manager, "provisioner", None), "pid", None)
 
+    @property
+    def connection_file(self) -> str | None:
+        """The file by which another client of Jupyter reaches this kernel, while there is one."""
+        return getattr(self.manager, "connection_file", None)
+
     def _run(self, values: Callable[[], Values]) -> None:
         client = None
         try:
             client = self._start()
-            self._execute(client, "import splitlab.memory, splitlab.places.work; splitlab.memory.keep()")
+            self._execute(client, IMPORT)
             self._enter("ready")
             text = json.dumps(dict(values()))
-            self._begun(self._execute(client, BEGIN.format(kind=self.kind, values=text), "working.about"))
-            self._done(self._execute(client, "result = working.finish()", "result"))
+            end = str(Path(self._folder.name) / "end")
+            self._begun(self._execute(client, BEGIN.format(kind=self.kind, values=text, end=end), "work.current.about"))
+            self._attend(client, Path(end))
+            self._done(self._execute(client, END, "result"))
         except RunError as error:
             self._fail(str(error))
         except Exception as error:
@@ -128,12 +139,22 @@ class KernelJob(Job):
             raise RunError(f"{content.get('ename')}: {content.get('evalue')}\n\n{trace}")
         return ast.literal_eval(content["user_expressions"]["value"]["data"]["text/plain"]) or {}
 
-    def _read_log(self, client: BlockingKernelClient) -> None:
+    def _attend(self, client: BlockingKernelClient, end: Path) -> None:
+        """Until the work has ended, which a file says: whatever a console does in the kernel, this is not lost."""
+        while not end.exists():
+            self._read_log(client, LOOK_SECONDS)
+            if not (self.manager and self.manager.is_alive()):
+                raise RunError(self._death())
+        self._read_log(client)
+
+    def _read_log(self, client: BlockingKernelClient, seconds: float = 0) -> None:
+        """Take what was printed; wait so long for the first of it."""
         while True:
             try:
-                message = client.get_iopub_msg(timeout=0)
+                message = client.get_iopub_msg(timeout=seconds)
             except Empty:
                 return
+            seconds = 0
             if message["msg_type"] == "stream":
                 self.log.append(message["content"]["text"])
 

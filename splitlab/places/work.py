@@ -6,6 +6,9 @@ work and returns plain values. A kernel, a thread and a device's own command lin
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,13 +20,14 @@ from ..client import Client
 from ..data import load_data
 from ..dial import converse
 from ..errors import RunError, unknown
-from ..history import History
+from ..history import RUN, History
 from ..link import MemoryListener, WebSocketListener
-from ..measure import peak_memory
+from ..measure import machine, peak_memory
 from ..plan import Plan
 from ..server import Server, serve
 from ..share import Share
 from ..split import Split
+from ..standing import FACTS
 
 Values = Mapping[str, Any]
 
@@ -49,7 +53,9 @@ class ServerWork:
         torch.set_num_threads(plan.threads)
         split = load_split(folder)
         shapes = [tuple(shape) for shape in values["shapes"]]
-        self.server = Server(plan, split, shapes, values["classes"], values["secret"], History())
+        history = History()
+        history.add([(time.time(), RUN, 0, 0, "machine", json.dumps(machine()), FACTS)])
+        self.server = Server(plan, split, shapes, values["classes"], values["secret"], history)
         self.listener = MemoryListener() if values.get("memory") else WebSocketListener()
         self.about = {"url": self.listener.url}
 
@@ -106,6 +112,45 @@ def begin(kind: str, values: Values) -> Working:
     if kind not in KINDS:
         raise unknown("kind of work", kind, KINDS)
     return KINDS[kind](values)
+
+
+class Aside:
+    """Work that goes on in a thread of this process; a file appears at `end` once it has ended, well or not."""
+
+    def __init__(self, working: Working, end: Path) -> None:
+        self.working, self.about = working, working.about
+        self.result: dict[str, Any] = {}
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, args=(end,), name="splitlab work", daemon=True)
+        self._thread.start()
+
+    def _work(self, end: Path) -> None:
+        try:
+            self.result = self.working.finish()
+        except BaseException as error:
+            self._error = error
+        finally:
+            end.touch()
+
+    def outcome(self) -> dict[str, Any]:
+        """What it returned; raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self.result
+
+    def __repr__(self) -> str:
+        state = "at work" if self._thread.is_alive() else "ended"
+        return f"{type(self.working).__name__}: {state}"
+
+
+current: Aside | None = None  # what this process does in a thread; a kernel does one thing
+
+
+def aside(kind: str, values: Values, end: str) -> None:
+    """Make a server or a client ready, and begin it in a thread of its own: it is `current` then."""
+    global current
+    current = Aside(begin(kind, values), Path(end))
 
 
 def save_split(split: Split, folder: Path) -> None:

@@ -29,12 +29,21 @@ def encode(message: Message) -> bytes:
 
 def pieces(message: Message) -> list[bytes | memoryview]:
     """The same bytes, not joined and not copied: whoever sends them must not write into the message's tensors."""
+    return layout.write(*_layout(message))
+
+
+def size(message: Message) -> int:
+    """How many bytes the frame of a message takes; its tensors may be on the meta device, where they take no memory."""
+    return layout.size(*_layout(message))
+
+
+def _layout(message: Message) -> tuple[dict[str, str], dict[str, Tensor]]:
     tensors: dict[str, Tensor] = {}
     stubs = {
         item.name: KINDS[str(item.type)].write(getattr(message, item.name), item.name, tensors)
         for item in fields(message)
     }
-    return layout.write({"message": type(message).__name__, "fields": layout.dump(stubs)}, tensors)
+    return {"message": type(message).__name__, "fields": layout.dump(stubs)}, tensors
 
 
 def decode(data: bytes | bytearray | memoryview, limit: int = LIMIT) -> Message:

@@ -41,18 +41,29 @@ with warnings.catch_warnings():
 
 def write(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> list[bytes | memoryview]:
     """One safetensors byte string in pieces: a header, and the tensors' own memory, the widest dtype first, by name."""
+    text, ordered = _header(metadata, tensors)
+    parts = [tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data for tensor in ordered]
+    return [len(text).to_bytes(8, "little") + text, *parts]
+
+
+def size(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> int:
+    """How many bytes `write` would write; the tensors may be on the meta device."""
+    text, ordered = _header(metadata, tensors)
+    return 8 + len(text) + sum(tensor.nbytes for tensor in ordered)
+
+
+def _header(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> tuple[bytes, list[Tensor]]:
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    parts: list[memoryview] = []
+    ordered: list[Tensor] = []
     end = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])):
         if tensor.dtype not in _NAMES:
             raise wrong(f"the dtype of {name}", tensor.dtype, " ".join(DTYPES))
         start, end = end, end + tensor.nbytes
         header[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
-        parts.append(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        ordered.append(tensor)
     text = dump(header).encode()
-    text += b" " * (-len(text) % 8)
-    return [len(text).to_bytes(8, "little") + text, *parts]
+    return text + b" " * (-len(text) % 8), ordered
 
 
 def read(data: bytes | bytearray | memoryview, limit: int) -> tuple[dict[str, str], dict[str, Tensor]]:

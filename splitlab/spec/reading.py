@@ -41,7 +41,8 @@ def part_from(data: Any) -> Part:
     part = Part(operations, inputs, outputs, modules, weights, constants, clones, _sizes(data["sizes"], len(inputs)))
     _check_weights(part, weights | constants)
     _freeze(part, _names(data["frozen"], "frozen"))
-    return part._apply(lambda tensor: torch.zeros_like(tensor, device="cpu") if tensor.is_meta else tensor)
+    # torch.zeros, since zeros_like on the meta device imports sympy: half a second in every new kernel
+    return part._apply(lambda tensor: torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor)
 
 
 def _operations(data: Any, inputs: list[str], modules: Mapping[str, nn.Module], weights: set[str]) -> list[Operation]:

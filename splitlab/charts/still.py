@@ -1,20 +1,18 @@
-"""Charts of a history, drawn by Altair: every figure in them is a row of the history, or a sum of rows."""
+"""Charts of one history that stand still: lines over time, bars for where the time goes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from .errors import PlanError, unknown
-from .measure import PARTS
-from .summary import NAMES, Summary, phases
+from ..errors import unknown
+from ..measure import PARTS
+from ..summary import NAMES, Summary, phases
+from .colours import COLOURS, DASHES, PART_COLOURS, altair
 
 if TYPE_CHECKING:
-    from .history import History
+    from ..history import History
 
-# Okabe and Ito's colours: told apart by colour-blind readers, and on light and dark grounds.
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C6BB1", "#B8A600", "#7F7F7F", "#A65628"]
-DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]  # so that of two equal lines both are seen
 POINTS = 300  # of each line: more cannot be seen, and make the file large
 SMOOTH = 9  # steps over which the loss is averaged
 LABEL = 14  # pixels that the label of a change of setting is high
@@ -24,7 +22,7 @@ def draw(history: History, what: str) -> Any:
     """The chart of this name, see `CHARTS`; in a notebook it is a picture that needs no network."""
     if what not in CHARTS:
         raise unknown("chart", what, CHARTS)
-    alt = _altair()
+    alt = altair()
     if alt.renderers.active == "default":  # it would fetch its scripts from elsewhere
         alt.renderers.enable("svg")
     return CHARTS[what](history).properties(width=460)
@@ -50,7 +48,7 @@ def rate(history: History) -> Any:
 
 def accuracy(history: History) -> Any:
     """Held-out accuracy of every client after every epoch."""
-    alt = _altair()
+    alt = altair()
     axis = alt.Y("value:Q", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False))
     lines = _lines(_frame(history, ["test_accuracy"]), axis, "held-out accuracy", "client")
     return _finish(lines, history, "Accuracy")
@@ -63,6 +61,20 @@ def loss(history: History) -> Any:
     return _finish(_lines(frame, "loss:Q", "training loss", "client"), history, "Loss")
 
 
+def memory(history: History) -> Any:
+    """The most memory that every client held so far."""
+    frame = _frame(history, ["memory"])
+    frame["MB"] = frame["value"] / 1e6
+    return _finish(_lines(frame, "MB:Q", "MB, the most so far", "client"), history, "Memory of each client")
+
+
+def steps(history: History) -> Any:
+    """Kilobytes of each training step of a client, up and down."""
+    frame = _bytes(history)
+    frame["kB"] = frame["value"] / 1e3
+    return _finish(_lines(frame, "kB:Q", "kB per step", "direction", ["up", "down"]), history, "Bytes per step")
+
+
 def seconds(history: History) -> Any:
     """Where the time of a sample goes, for each codec that the run used."""
     return bars(phases(history, "as begun"))
@@ -70,14 +82,15 @@ def seconds(history: History) -> Any:
 
 def bars(summaries: Iterable[Summary]) -> Any:
     """Where the time of a sample goes, a bar for each summary, its parts in the order in which they happen."""
-    alt = _altair()
+    alt = altair()
     summaries = list(summaries)
     rows = [
         {"label": summary.label, "part": NAMES[part], "order": PARTS.index(part), "µs": value * 1e6}
         for summary in summaries
         for part, value in summary.seconds_per_sample.items()
     ]
-    used = [NAMES[part] for part in PARTS if any(row["part"] == NAMES[part] for row in rows)]
+    parts = [part for part in PARTS if any(row["part"] == NAMES[part] for row in rows)]
+    used, colours = [NAMES[part] for part in parts], [PART_COLOURS[part] for part in parts]
     legend = alt.Legend(title=None, orient="bottom", columns=3)
     chart = (
         alt.Chart(alt.Data(values=rows))
@@ -85,7 +98,7 @@ def bars(summaries: Iterable[Summary]) -> Any:
         .encode(
             alt.X("µs:Q", title="µs per sample"),
             alt.Y("label:N", title=None, sort=[summary.label for summary in summaries]),
-            alt.Color("part:N", scale=alt.Scale(domain=used, range=COLOURS), legend=legend),
+            alt.Color("part:N", scale=alt.Scale(domain=used, range=colours), legend=legend),
             alt.Order("order:Q"),
             tooltip=["label:N", "part:N", alt.Tooltip("µs:Q", format=",.0f")],
         )
@@ -97,18 +110,12 @@ def bars(summaries: Iterable[Summary]) -> Any:
 CHARTS: dict[str, Callable[[History], Any]] = {
     "bytes": traffic,
     "bytes_per_sample": rate,
+    "bytes_per_step": steps,
     "accuracy": accuracy,
     "loss": loss,
+    "memory": memory,
     "time": seconds,
 }
-
-
-def _altair() -> Any:
-    try:
-        import altair
-    except ImportError:
-        raise PlanError("charts need Altair: pip install 'splitlab[lab]'") from None
-    return altair
 
 
 def _frame(history: History, names: Iterable[str]) -> Any:
@@ -131,7 +138,7 @@ def _bytes(history: History) -> Any:
 
 def _lines(frame: Any, y: Any, title: str, group: str, domain: list[str] | None = None) -> Any:
     """A line for each value of the column `group`, told apart by colour and by dashes."""
-    alt = _altair()
+    alt = altair()
     domain = domain or sorted(frame[group].unique(), key=int)
     legend = alt.Legend(title=None if group == "direction" else group, orient="bottom")
     return (
@@ -155,7 +162,7 @@ def _thin(frame: Any, group: str) -> Any:
 
 def _finish(chart: Any, history: History, title: str) -> Any:
     """The chart with a title, and a mark at each change of a setting; labels stand above the plot, clear of lines."""
-    alt = _altair()
+    alt = altair()
     marks = _changes(history)
     described = f"Lines over time: {title}" + "".join(f"; {mark['what']} at {mark['seconds']:.1f} s" for mark in marks)
     if marks:

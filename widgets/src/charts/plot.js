@@ -1,0 +1,127 @@
+/** One Vega view on points that stream in: built when it is first seen, fed by changesets, let go of at the end. */
+
+import { changeset, Error as OnlyErrors, parse, View, Warn } from "vega";
+import { compile } from "vega-lite";
+import { Handler } from "vega-tooltip";
+
+/** Where the plot of a built-in chart lies in its frame: fixed, so that nothing moves when numbers grow. */
+export const FRAME = { height: 208, left: 46, right: 12, top: 42, bottom: 32 };
+
+/** All tables at once, for charts that students bring. */
+const POINTS = "points";
+
+export class Plot {
+  #view = null;
+  #busy = false;
+  #again = false;
+  #changed = new Map(); // name of data → keys that changed since the last drawing; null: all
+  #shown = new Map(); // name of data → key → what Vega holds
+
+  /**
+   * @param {HTMLElement} host
+   * @param {{spec: any, own?: boolean}} chart
+   * @param {(name: string) => Map<string, any>} points by key, of all runs that are shown
+   * @param {(name: string, key: string) => any} point one of them
+   */
+  constructor(host, chart, points, point) {
+    Object.assign(this, { host, chart, points, point, config: {}, end: 10, draws: 0 });
+    this.names = dataNames(chart.spec);
+  }
+
+  /** Something changed in a table. @param {string} table @param {string[] | null} keys null: everything */
+  change(table, keys) {
+    for (const name of this.names) {
+      if (name !== table && (name !== POINTS || table === "marks" || table === "rows")) continue;
+      const before = this.#changed.get(name);
+      if (keys === null || before === null) this.#changed.set(name, null);
+      else this.#changed.set(name, new Set([...(before ?? []), ...keys]));
+    }
+  }
+
+  /** Another look, or another width: everything is built anew. @param {object} config of Vega-Lite */
+  restyle(config) {
+    this.config = config;
+    this.close();
+  }
+
+  /** Draw what changed; while a drawing is under way, once more after it. @returns {Promise<void>} */
+  async draw() {
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
+    this.#busy = true;
+    try {
+      if (this.host.clientWidth > 0) await this.#draw();
+    } finally {
+      this.#busy = false;
+    }
+    if (this.#again) {
+      this.#again = false;
+      await this.draw();
+    }
+  }
+
+  async #draw() {
+    if (!this.#view) this.#build();
+    const view = this.#view;
+    if (!this.chart.own) view.signal("end", this.end).signal("soft", this.config.axis.labelColor);
+    view.width(this.#width());
+    for (const name of this.names) this.#apply(name);
+    await view.runAsync();
+    this.draws += 1;
+  }
+
+  #width() {
+    const sides = this.chart.own ? 0 : FRAME.left + FRAME.right;
+    return Math.max(60, Math.floor(this.host.clientWidth) - sides);
+  }
+
+  #build() {
+    const spec = { ...structuredClone(this.chart.spec), width: this.#width(), ...size(this.chart) };
+    const vega = compile(spec, { config: this.config }).spec;
+    const logLevel = this.chart.own ? Warn : OnlyErrors; // that there are no points yet is no news
+    this.#view = new View(parse(vega), { renderer: "canvas", container: this.host, hover: false, logLevel });
+    if (this.chart.own) this.#view.hover().tooltip(new Handler().call);
+    this.#shown = new Map([...this.names].map((name) => [name, new Map()]));
+    for (const name of this.names) this.#changed.set(name, null);
+  }
+
+  /** Tell Vega the difference between what it holds and what there is. */
+  #apply(name) {
+    if (!this.#changed.has(name)) return;
+    const shown = this.#shown.get(name);
+    const keys = this.#changed.get(name);
+    const now = keys ? new Map([...keys].map((key) => [key, this.point(name, key)])) : this.points(name);
+    const gone = [...(keys ?? shown.keys())].filter((key) => shown.has(key)).map((key) => shown.get(key));
+    const fresh = [...now].filter(([, point]) => point);
+    if (keys) keys.forEach((key) => shown.delete(key));
+    else shown.clear();
+    fresh.forEach(([key, point]) => shown.set(key, point));
+    this.#changed.delete(name);
+    this.#view.change(name, changeset().remove(gone).insert(fresh.map(([, point]) => point)));
+  }
+
+  /** Let go of the view; the next drawing makes another. */
+  close() {
+    this.#view?.finalize();
+    this.#view = null;
+    this.host.replaceChildren();
+  }
+}
+
+/** How large a chart is: ours are told, those that students bring fit themselves in. */
+function size(chart) {
+  if (chart.own) return { autosize: { type: "fit", contains: "padding" }, height: chart.spec.height ?? FRAME.height };
+  const { left, right, top, bottom, height } = FRAME;
+  return { autosize: "none", padding: { left, right, top, bottom }, height: height - top - bottom };
+}
+
+/** The names of data that a spec refers to. @param {any} spec @returns {Set<string>} */
+export function dataNames(spec, found = new Set()) {
+  if (spec && typeof spec === "object") {
+    if (typeof spec.data?.name === "string" && !spec.data.values) found.add(spec.data.name);
+    for (const value of Object.values(spec)) dataNames(value, found);
+  }
+  return found;
+}
