@@ -57,7 +57,7 @@ class Experiment:
         """The graph as plain values."""
         from .graph.drawing import drawing
 
-        return drawing(self.graph)
+        return drawing(self.graph) | {"model": self.plan.model}
 
     def study(self) -> Profile:
         """Time the network on this machine; takes up to some seconds, and computes."""
@@ -76,7 +76,7 @@ class Experiment:
 
         codecs = plan.codec, plan.gradient_codec
         if self.profile is None:
-            sizes = traffic(self.graph, *codecs, **where)
+            sizes = traffic(self.graph, *codecs, **where, batch=plan.batch_size)
             return {name: {"up": up, "down": down, "seconds": None} for name, (up, down) in sizes.items()}
         about = {"batch": plan.batch_size, "clients": plan.clients}
         predicted = predict(self.graph, self.profile, shape_of(plan.link), *codecs, **where, **about)

@@ -169,8 +169,8 @@ class Lab:
         plan = self.controls.take(event, before)
         if plan == before:
             return
-        if self.running and name in LIVE:
-            self.run.set(**{name: getattr(plan, name)})
+        if self.running and name in LIVE and not self._set_live(name, getattr(plan, name)):
+            return
         if name in ("model", "data"):
             return self._change_network(plan)
         if name in ("cut", "tail"):
@@ -178,6 +178,15 @@ class Lab:
         else:
             self.plan = plan
         self._settle()
+
+    def _set_live(self, name: str, value: Any) -> bool:
+        try:
+            self.run.set(**{name: value})
+        except SplitlabError as error:
+            self.controls.propose(self.plan)
+            self.controls.problem(name, str(error), value)
+            return False
+        return True
 
     def _change_network(self, plan: Plan) -> None:
         """Read another network; the cut goes with it where the new one has it."""
@@ -199,9 +208,7 @@ class Lab:
     def _choose(self, cut: str | None, tail: str | None) -> None:
         """Move the picker to where a plan cuts, as far as the network can be cut there."""
         try:
-            with self.picker.hold_sync():
-                self.picker.tail, self.picker.cut = None, cut or self.subject.drawing["default_cut"]
-                self.picker.u_shaped, self.picker.tail = tail is not None, tail
+            self.picker.choose(cut or self.subject.drawing["default_cut"], tail)
         except CutError as error:
             self.picker.notice = str(error)
         self.plan = self.plan.change(cut=self.picker.cut, tail=self.picker.tail)

@@ -10,22 +10,29 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
-    "errors call chance messages measure memory charts page history plan summary progress vision",
-    "part split graph spec codec protocol data models zoo",
-    "policy link half share check",
+    "errors call chance messages measure memory shape charts page history plan summary standing points stretches "
+    "progress vision handover compiler",
+    "part split graph spec codec protocol data models zoo profiling predict replay",
+    "policy link shaped half share check",
     "session client rounds",
     "server dial owner",
     "places",
-    "run",
-    "bench demo doctor",
-    "__main__",
+    "watch run",
+    "experiment pump widgets server_extension bench demo doctor",
+    "lab __main__",
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
 HOUSE = Path(__file__).parent.parent / "splitlab"
 FILES = sorted(path for path in HOUSE.rglob("*.py") if path != HOUSE / "__init__.py")
 # What may be imported where, beside Python itself, torch and numpy: some libraries live in one place only.
 HOMES = {
-    "websockets": {"link"},
+    "websockets": {"link", "server_extension"},
+    "anywidget": {"widgets"},
+    "ipywidgets": {"widgets"},
+    "traitlets": {"widgets"},
+    "jupyter_server": {"server_extension", "__main__"},
+    "tornado": {"server_extension"},
+    "netron": {"server_extension"},
     "jupyter_client": {"places"},
     "altair": {"charts"},
     "pandas": {"charts", "history"},

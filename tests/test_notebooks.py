@@ -7,7 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parent.parent / "notebooks"
+LABS, DASHBOARDS = sorted(FOLDER.glob("*.ipynb")), sorted(FOLDER.glob("dashboards/*.ipynb"))
+NOTEBOOKS = [*LABS, *DASHBOARDS]
 
 
 def code(notebook):
@@ -33,7 +35,7 @@ def test_a_notebook_is_short_and_defines_nothing(notebook):
 def test_outputs_are_stripped(notebook):
     nbformat.validate(notebook)
     assert not any(cell.outputs or cell.execution_count or cell.metadata for cell in code(notebook))
-    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert set(notebook.metadata) <= {"kernelspec", "language_info", "voila"}
 
 
 def test_cells_are_named_after_what_they_show(notebook):
@@ -42,4 +44,14 @@ def test_cells_are_named_after_what_they_show(notebook):
 
 def test_prose_comes_before_code(notebook):
     assert notebook.cells[0].cell_type == "markdown"
-    assert re.match(r"# \d+ · ", notebook.cells[0].source)
+
+
+@pytest.mark.parametrize("path", LABS, ids=lambda path: path.name)
+def test_a_labs_title_has_its_number(path):
+    title = nbformat.read(path, as_version=4).cells[0].source
+    assert re.match(rf"# {int(path.name[:2])} · ", title)
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+def test_a_dashboard_asks_nothing_of_the_network(path):
+    assert nbformat.read(path, as_version=4).metadata.voila == {"template": "splitlab"}  # Voila's own asks CDNs

@@ -18,11 +18,12 @@ EVENTS: dict[str, dict[str, type]] = {
     "set": {"name": str, "value": object},
     "paste": {"text": str},
 }
+AT_HAND = ["codec", "link", "model", "clients", "epochs"]  # what one changes in class, again and again
 FIGURES = {"seconds": 0, "seconds_left": 0, "loss": 3, "accuracy": 4}  # decimals that are shown: more is only traffic
 
 
 class Controls(Bundled, bundle="controls"):
-    """Shows a plan as a form. It decides nothing: `on_event` hears what the user did, whoever pumps calls the rest.
+    """Shows a plan as a form: a few settings at hand, all of them one click further. It decides nothing: `on_event` hears what the user did, whoever pumps calls the rest.
 
     Events are `{"type": "press", "what": one of PRESSES}`, `{"type": "set", "name", "value"}` (see `take`) and
     `{"type": "paste", "text"}` (see `pasted`). A `recorded` run can be watched, but nothing of it can be set. `line`
@@ -34,7 +35,8 @@ class Controls(Bundled, bundle="controls"):
     problems = Dict().tag(sync=True)  # {name: {"text", "value"}}: what is wrong with what was given last, and that
     pending: Any = List().tag(sync=True)  # settings that differ from those in force, and wait for the next start
     locked = Dict().tag(sync=True)  # {name: why it cannot be set here}
-    only: Any = List().tag(sync=True)  # names of the settings to show, in this order; none: all
+    at_hand: Any = List(AT_HAND).tag(sync=True)  # names of the settings that stand open, in this order
+    only: Any = List().tag(sync=True)  # names of the settings to show, in this order, and no others; none: all
     state = Unicode("idle").tag(sync=True)  # one of run.STATES, idle, resetting or closed
     status = Dict({"state": "idle"}).tag(sync=True)
     state_line = Unicode("").tag(sync=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -63,13 +64,12 @@ class CutPicker(Bundled, bundle="cut_picker"):
         drawn = drawing_of(graph)
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
         self._given = costs is not None  # costs that came from outside are not ours to work out again
-        self._quiet = True  # while we write traits ourselves
+        self._quiet: set[int] = set()  # threads that write traits for us: what they change is no choice of a person's
         cut = cut or drawn["default_cut"]
         u_shaped = u_shaped or tail is not None
         settings = {"u_shaped": u_shaped, "codec": codec, "gradient_codec": gradient_codec, "costs": costs or {}}
         super().__init__(graph=drawn, cut=cut, **settings, **traits)
         self.tail = tail or (default_tail(drawn, cut) if u_shaped else None)
-        self._quiet = False
         self.refresh(costs=costs)
         self.observe(self._chosen, list(CHOICES))
         self.observe(self._recoded, ["codec", "gradient_codec"])
@@ -143,7 +143,7 @@ class CutPicker(Bundled, bundle="cut_picker"):
         return name
 
     def _chosen(self, change: Any) -> None:
-        if self._quiet:
+        if self._silent:
             return
         self.notice = ""
         if not self._listeners:
@@ -153,11 +153,11 @@ class CutPicker(Bundled, bundle="cut_picker"):
         self._tell({"type": "cut", "cut": self.cut, "tail": self.tail, "u_shaped": self.u_shaped})
 
     def _recoded(self, change: Any) -> None:
-        if not self._quiet and not self._listeners:
+        if not self._silent and not self._listeners:
             self.refresh()
 
     def _looked(self, change: Any) -> None:
-        if not self._quiet:
+        if not self._silent:
             self._tell({"type": "select", "name": change["new"]})
 
     def _tell(self, event: dict[str, Any]) -> None:
@@ -167,12 +167,18 @@ class CutPicker(Bundled, bundle="cut_picker"):
     @contextmanager
     def _quietly(self) -> Iterator[None]:
         """While we write traits ourselves: sent together, and no event."""
-        before, self._quiet = self._quiet, True
+        thread, outermost = threading.get_ident(), not self._silent
+        self._quiet.add(thread)
         try:
             with self.hold_sync():
                 yield
         finally:
-            self._quiet = before
+            if outermost:
+                self._quiet.discard(thread)
+
+    @property
+    def _silent(self) -> bool:
+        return threading.get_ident() in self._quiet
 
     def _settle_tail(self) -> None:
         self.tails = tails(self.graph, self.cut) if self.cut else {}

@@ -1,9 +1,9 @@
-/** The controls: five buttons, where the run stands, and a form of everything in the plan. */
+/** The controls: five buttons, where the run stands, a few settings at hand, and all of them one click further. */
 
 import { bar, GOING_ON } from "./controls/bar.js";
 import { copyButton } from "./controls/copying.js";
 import formCss from "./controls/form.css";
-import { form } from "./controls/form.js";
+import { form, slimRow } from "./controls/form.js";
 import { line, SILENT } from "./controls/kernel.js";
 import { standing } from "./controls/standing.js";
 import css from "./controls.css";
@@ -16,36 +16,42 @@ const MOVING = ["starting", "training", "stopping", "resetting"];
 /** @param {import("./types.js").View} view */
 function render({ model, el, signal }) {
   dress({ model, el, signal }, "controls", css + formCss);
-  el.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would move between cells on arrow keys and Enter
   const kernel = silence(() => say({ type: "hello" }));
   const say = line(model, signal, kernel.update);
   const state = () => model.get("state");
   const press = (what, heard) => say({ type: "press", what }, heard);
   const buttons = bar(state, press);
   const later = waiting(() => press("restart"));
-  const where = standing(later.element);
+  const where = standing();
   const whole = states(model, signal, say);
-  const home = h("fieldset", { class: "sl-settings", "aria-label": "Settings" });
-  let settings;
+  const hand = h("fieldset", { class: "sl-settings", "aria-label": "Settings at hand" });
+  const home = h("fieldset", { class: "sl-settings", "aria-label": "All settings" });
+  const fold = h("details", { class: "sl-all" }, h("summary", {}, "All settings"), home);
+  const news = h("div", { class: "sl-news" }, ...where.news, later.element, kernel.element);
+  let shown = [];
 
   const build = () => {
     const [all, only] = [model.get("fields"), model.get("only")];
-    const some = only.map((name) => all.find((field) => field.name === name)).filter(Boolean);
-    whole.tools.hidden = some.length > 0;
-    settings = form(some.length ? some : all, (name, value) => say({ type: "set", name, value }), some.length > 0);
-    home.replaceChildren(settings.element);
+    const names = only.length ? only : model.get("at_hand");
+    const send = (name, value) => say({ type: "set", name, value });
+    shown = [slimRow(names.map((name) => all.find((field) => field.name === name)).filter(Boolean), send)];
+    if (!only.length) shown.push(form(all, send, names));
+    whole.tools.hidden = fold.hidden = only.length > 0;
+    hand.replaceChildren(shown[0].element);
+    home.replaceChildren(...shown.slice(1).map((one) => one.element));
     show();
   };
   const show = () => {
     const [values, problems, locked] = ["values", "problems", "locked"].map((name) => model.get(name));
     const pending = GOING_ON.includes(state()) ? model.get("pending") : [];
-    home.disabled = model.get("recorded");
-    settings.update((name) => ({
-      value: values[name],
-      problem: problems[name],
-      pending: pending.includes(name),
-      locked: locked[name],
-    }));
+    hand.disabled = home.disabled = model.get("recorded");
+    for (const one of shown)
+      one.update((name) => ({
+        value: values[name],
+        problem: problems[name],
+        pending: pending.includes(name),
+        locked: locked[name],
+      }));
     later.update(model.get("fields").filter(({ name }) => pending.includes(name)));
   };
   const stand = () => {
@@ -56,12 +62,12 @@ function render({ model, el, signal }) {
     h("div", { class: "sl-top" }, buttons.element, whole.tools),
     whole.element,
     where.element,
-    kernel.element,
-    home,
+    hand,
+    h("div", { class: "sl-foot" }, news, fold),
   );
   build();
   stand();
-  watch(model, signal, ["fields", "only"], build);
+  watch(model, signal, ["fields", "only", "at_hand"], build);
   watch(model, signal, ["values", "problems", "pending", "locked", "recorded", "state"], show);
   watch(model, signal, ["state", "status"], stand);
   whenStale(model, signal, () => MOVING.includes(state()) && say({ type: "hello" }));

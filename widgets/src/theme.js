@@ -24,6 +24,7 @@ export function isDark() {
  */
 export function dress({ el, signal }, name, own = "", changed = () => {}) {
   el.classList.add("splitlab", `splitlab-${name}`);
+  el.dataset.lmSuppressShortcuts = "true"; // or JupyterLab's keys for cells would take what is typed in a widget
   const set = () => {
     style(el, "shared", css);
     if (own) style(el, name, own);

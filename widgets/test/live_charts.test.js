@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { gzipSync } from "node:zlib";
 import { receiver } from "../src/charts/save.js";
 import { ROWS, Store } from "../src/charts/store.js";
-import { dataNames } from "../src/charts/plot.js";
+import { dataNames, Plot } from "../src/charts/plot.js";
 import { sentence } from "../src/charts/words.js";
 import widget from "../src/live_charts.js";
 import { fakeModel, fakeView } from "./model.js";
@@ -156,4 +156,33 @@ test("a view that is gone hears nothing any more, and a second one shows the sam
   first.end();
   view.end();
   expect(model.listening()).toBe(0);
+});
+
+test("what Vega holds is what there is, after points came, changed and went", async () => {
+  const there = new Map([["a", { seconds: 1, total: 1 }], ["b", { seconds: 2, total: 2 }]]);
+  const copy = (point) => point && { ...point };
+  const plot = new Plot(
+    document.createElement("div"),
+    { spec: SPEC },
+    () => new Map([...there].map(([key, point]) => [key, copy(point)])),
+    (name, key) => copy(there.get(key)),
+  );
+  plot.restyle({ axis: { labelColor: "#777" } });
+  const held = () => plot.data("wire").map((point) => [point.seconds, point.total]).sort();
+  await plot.draw();
+  expect(held()).toEqual([[1, 1], [2, 2]]);
+  there.set("b", { seconds: 2.5, total: 9 }).set("c", { seconds: 3, total: 3 });
+  plot.change("wire", ["b", "c"]);
+  await plot.draw();
+  expect(held()).toEqual([[1, 1], [2.5, 9], [3, 3]]);
+  there.delete("a");
+  there.delete("b");
+  plot.change("wire", ["c"]);
+  plot.change("wire", null);
+  await plot.draw();
+  expect(held()).toEqual([[3, 3]]);
+  plot.close();
+  await plot.draw(); // built anew: everything is there again
+  expect(held()).toEqual([[3, 3]]);
+  plot.close();
 });

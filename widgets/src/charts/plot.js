@@ -82,6 +82,7 @@ export class Plot {
     const vega = compile(spec, { config: this.config }).spec;
     const logLevel = this.chart.own ? Warn : OnlyErrors; // that there are no points yet is no news
     this.#view = new View(parse(vega), { renderer: "canvas", container: this.host, hover: false, logLevel });
+    this.#view.cleanThreshold = 200; // of what was taken out: Vega would keep ten thousand
     if (this.chart.own) this.#view.hover().tooltip(new Handler().call);
     this.#shown = new Map([...this.names].map((name) => [name, new Map()]));
     for (const name of this.names) this.#changed.set(name, null);
@@ -93,20 +94,37 @@ export class Plot {
     const shown = this.#shown.get(name);
     const keys = this.#changed.get(name);
     const now = keys ? new Map([...keys].map((key) => [key, this.point(name, key)])) : this.points(name);
-    const gone = [...(keys ?? shown.keys())].filter((key) => shown.has(key)).map((key) => shown.get(key));
-    const fresh = [...now].filter(([, point]) => point);
-    if (keys) keys.forEach((key) => shown.delete(key));
-    else shown.clear();
-    fresh.forEach(([key, point]) => shown.set(key, point));
+    const changes = changeset();
+    for (const key of keys ?? new Set([...shown.keys(), ...now.keys()])) merge(changes, shown, key, now.get(key));
     this.#changed.delete(name);
-    this.#view.change(name, changeset().remove(gone).insert(fresh.map(([, point]) => point)));
+    this.#view.change(name, changes);
   }
+
+  /** @param {string} name of data @returns {any[]} what Vega holds of it */
+  data = (name) => this.#view?.data(name) ?? [];
 
   /** Let go of the view; the next drawing makes another. */
   close() {
     this.#view?.finalize();
     this.#view = null;
     this.host.replaceChildren();
+  }
+}
+
+/**
+ * One point as it is now. It is changed where it stands: Vega keeps a trace of everything that was ever taken out, and
+ * the newest points change with every message.
+ */
+function merge(changes, shown, key, point) {
+  const before = shown.get(key);
+  if (before && point) {
+    for (const [field, value] of Object.entries(point)) if (before[field] !== value) changes.modify(before, field, value);
+  } else if (before) {
+    changes.remove(before);
+    shown.delete(key);
+  } else if (point) {
+    changes.insert(point);
+    shown.set(key, point);
   }
 }
 

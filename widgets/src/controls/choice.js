@@ -6,73 +6,75 @@ const OTHER = "other…";
 
 /** @type {import("./field.js").Maker} */
 export function choiceControl(field, id, send) {
-  return field.segments.length ? segmented(field, id, send) : menu(field, id, send, field.choices);
+  return field.segments.length ? segmented(field, id, send) : menu(field, id, send);
 }
 
-/** A menu; its last entry opens a box to write in, with examples. */
-function menu(field, id, send, choices, optional = field.optional, hint = false) {
+/** A menu; its last entry puts a box to write in, with examples, in the place of the menu. */
+function menu(field, id, send, choices = field.choices, optional = field.optional, hint = "") {
   const open = field.examples.length > 0;
   const select = h(
     "select",
     { id },
-    hint && h("option", { value: "", hidden: true }, "choose…"),
+    hint && h("option", { value: "", hidden: true }, hint),
     optional && h("option", { value: "" }, field.none),
     ...choices.map(({ value, label }) => h("option", { value }, label)),
     open && h("option", { value: OTHER }, "write it yourself…"),
   );
   const list = h("datalist", { id: `${id}-list` }, ...field.examples.map((value) => h("option", { value })));
-  const own = textBox(`${id}-own`, (text) => send(text), {
+  const own = textBox(`${id}-own`, send, {
     list: list.id,
     placeholder: `such as ${field.examples[0]}`,
     "aria-label": `${field.label}, in your own words`,
+    hidden: true,
   });
-  own.hidden = true;
+  let now = null;
+  const writing = (yes) => ([own.hidden, select.hidden] = [!yes, yes]);
+  function show(value) {
+    now = value;
+    const known = value === null || choices.some((choice) => choice.value === value);
+    select.querySelector("[data-own]")?.remove();
+    if (!known) select.prepend(h("option", { value, "data-own": true }, value)); // whatever it is, it is shown
+    select.value = value ?? "";
+    select.title = select.selectedOptions[0]?.textContent ?? ""; // long ones are cut off
+    writing(false);
+  }
   select.addEventListener("change", () => {
-    own.hidden = select.value !== OTHER;
-    if (own.hidden) return send(select.value === "" ? null : select.value);
-    own.value = "";
+    if (select.value !== OTHER) return send(select.value === "" ? null : select.value);
+    own.value = select.querySelector("[data-own]")?.value ?? "";
+    writing(true);
     own.focus();
   });
-  return {
-    element: h("div", { class: "sl-menu" }, select, open && own, open && list),
-    input: own, // what may hold half a word
-    text: () => own.value,
-    show(value) {
-      const listed = value === null ? optional : choices.some((choice) => choice.value === value);
-      const strange = !listed && !open && ![...select.options].some((option) => option.value === value);
-      if (strange) select.append(h("option", { value }, value)); // what Python says is shown, whatever it is
-      own.hidden = listed || !open;
-      select.value = own.hidden ? (value ?? "") : OTHER;
-      own.value = own.hidden ? "" : value;
-    },
-  };
+  own.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    if (event.key === "Escape") own.value = "";
+    select.hidden = false;
+    select.focus(); // which sends what was written
+  });
+  own.addEventListener("blur", () => show(now));
+  return { element: h("div", { class: "sl-menu" }, select, open && own, open && list), input: own, text: () => own.value, show };
 }
 
-/** Radio buttons for the usual ones; "other" opens a menu of the rest. */
+/** Radio buttons for the usual ones, and a menu of the rest. */
 function segmented(field, id, send) {
   const usual = field.choices.filter(({ value }) => field.segments.includes(value));
   const rest = field.choices.filter(({ value }) => !field.segments.includes(value));
-  const others = menu({ ...field, optional: false }, `${id}-others`, send, rest, false, true);
-  others.element.querySelector("select").setAttribute("aria-label", `${field.label}, others`);
+  const others = menu(field, `${id}-others`, send, rest, false, "other…");
+  const select = others.element.querySelector("select");
+  select.setAttribute("aria-label", `${field.label}, others`);
   const radios = [
     field.optional && radio(id, "", field.none, () => send(null)),
     ...usual.map(({ value, label }) => radio(id, value, label, () => send(value))),
-    radio(id, OTHER, "other", () => {
-      others.element.hidden = false;
-      others.element.querySelector("select").value = "";
-    }),
   ].filter(Boolean);
   const group = h("div", { class: "sl-segments", role: "radiogroup", "aria-label": field.label }, ...radios);
   return {
-    element: h("div", {}, group, others.element),
+    ...others,
+    element: h("div", { class: "sl-segmented" }, group, others.element),
     group,
-    input: others.input,
-    text: others.text,
     show(value) {
-      const key = value === null && field.optional ? "" : usual.some((one) => one.value === value) ? value : OTHER;
-      group.querySelectorAll("input").forEach((input) => (input.checked = input.value === key));
-      others.element.hidden = key !== OTHER;
-      others.show(key === OTHER ? value : null);
+      const listed = value === null || usual.some((one) => one.value === value);
+      group.querySelectorAll("input").forEach((input) => (input.checked = listed && input.value === (value ?? "")));
+      others.show(listed ? null : value);
+      select.classList.toggle("sl-chosen", !listed);
     },
   };
 }

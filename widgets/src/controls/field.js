@@ -23,28 +23,31 @@ const CONTROLS = {
   lines: linesControl,
   text: textControl,
 };
+const LIVE = "Takes effect at once, from the next step";
+const NEXT = "Takes effect with the next start";
 let made = 0; // ids differ between views of one widget
 
 /**
- * @param {any} field as `choices.form` describes it
+ * A slim one has no slider, shows its help when pointed at, and leaves it to others to place what is `wrong`.
+ * @param {any} field as `choices.form` describes it, and whether it is `slim`
  * @param {(value: any) => void} send
  */
 export function fieldView(field, send) {
   const id = `sl-setting-${++made}`;
-  const note = h("span", { class: "sl-badge sl-next", hidden: true }, "next start");
-  const help = h("p", { class: "sl-help", id: `${id}-help` });
+  const note = h("span", { class: "sl-badge sl-next", title: NEXT, hidden: true }, field.slim ? "next" : "next start");
+  const help = h("p", { class: field.slim ? "sl-unseen" : "sl-help", id: `${id}-help` });
   const wrong = h("p", { class: "sl-wrong sl-bad", id: `${id}-wrong`, role: "alert", hidden: true });
   const complain = (text) => {
     wrong.hidden = !text;
-    wrong.textContent = text;
+    wrong.textContent = field.slim && text ? `${field.label}: ${text}` : text;
     element.classList.toggle("sl-is-wrong", Boolean(text));
     inputs().forEach((input) => input.setAttribute("aria-invalid", String(Boolean(text))));
   };
   const control = CONTROLS[field.kind](field, id, (value, problem = "") => (problem ? complain(problem) : send(value)));
   const label = h(control.group ? "span" : "label", control.group ? {} : { for: id }, field.label);
-  const live = field.live && h("span", { class: "sl-badge sl-live", title: "Takes effect at once, from the next step" }, "live");
+  const live = field.live && h("span", { class: "sl-badge sl-live", title: LIVE }, "live");
   const head = h("div", { class: "sl-label" }, label, live, note);
-  const element = h("div", { class: "sl-field", "data-name": field.name }, head, control.element, help, wrong);
+  const element = h("div", { class: "sl-field", "data-name": field.name }, head, control.element, help, !field.slim && wrong);
   const inputs = () => [...control.element.querySelectorAll("input, select, textarea")];
   inputs().forEach((input) => input.setAttribute("aria-describedby", `${help.id} ${wrong.id}`));
   let shown;
@@ -59,20 +62,27 @@ export function fieldView(field, send) {
     if (event.key === "Escape" && editing()) draw(shown.value);
   });
 
-  /** @param {{value: any, problem?: {text: string, value: any}, pending: boolean, locked?: string}} now */
+  /**
+   * @param {{value: any, problem?: {text: string, value: any}, pending: boolean, locked?: string}} now
+   * @returns {boolean} whether there is a problem that was not there before
+   */
   function update(now) {
+    const before = shown?.text ?? "";
+    const text = now.problem?.text ?? "";
     const value = now.problem ? now.problem.value : now.value;
-    const key = JSON.stringify([value, now.problem?.text]);
+    const key = JSON.stringify([value, text]);
     if (shown?.key !== key) {
-      complain(now.problem?.text ?? "");
+      complain(text);
       if (!editing()) draw(value);
-      shown = { key, value };
+      shown = { key, value, text };
     }
     note.hidden = !now.pending;
     help.textContent = now.locked || [field.help, about(field, value)].filter(Boolean).join(" ");
+    if (field.slim) element.title = help.textContent;
     inputs().forEach((input) => (input.disabled = Boolean(now.locked)));
+    return text !== "" && text !== before;
   }
-  return { element, update, wrong: () => !wrong.hidden };
+  return { element, update, wrong };
 }
 
 /** What is known about the chosen value. */

@@ -1,51 +1,54 @@
-/** All settings in groups, the usual ones at hand and the rest one click further. */
+/** Settings as a slim row at hand, and all of them in groups; in each group the usual ones, the rest one click further. */
 
 import { h } from "../dom.js";
 import { fieldView } from "./field.js";
 
-const TALL = 4; // settings at hand in one column: a group for which there is no room begins the next
+/**
+ * @typedef {object} Form
+ * @property {HTMLElement} element
+ * @property {(now: (name: string) => any) => void} update with what `fieldView` is updated with, by name
+ */
 
 /**
+ * A row of settings; what is wrong with them stands below it, over its whole width.
  * @param {any[]} fields
  * @param {(name: string, value: any) => void} send
- * @param {boolean} chosen whether these were chosen: then all are at hand, and each group has its own column
- * @returns {{element: HTMLElement, update: (now: (name: string) => any) => void}}
+ * @returns {Form}
  */
-export function form(fields, send, chosen = false) {
-  const views = new Map(fields.map((field) => [field.name, fieldView(field, (value) => send(field.name, value))]));
+export function slimRow(fields, send) {
+  const views = viewsOf(fields.map((field) => ({ ...field, slim: true })), send);
+  const all = [...views.values()];
+  const element = h("div", {}, h("div", { class: "sl-hand" }, ...all.map((view) => view.element)), ...all.map((view) => view.wrong));
+  return { element, update: (now) => views.forEach((view, name) => view.update(now(name))) };
+}
+
+/**
+ * All settings, by group.
+ * @param {any[]} fields
+ * @param {(name: string, value: any) => void} send
+ * @param {string[]} [elsewhere] names of those that stand at hand, too
+ * @returns {Form}
+ */
+export function form(fields, send, elsewhere = []) {
+  const views = viewsOf(fields, send);
   const names = [...new Set(fields.map(({ group }) => group))];
-  const groups = names.map((name) => fields.filter(({ group }) => group === name));
-  const element = h("div", { class: "sl-form" }, ...columns(groups, chosen).map((some) => column(some, views, chosen)));
+  const groups = names.map((name) => group(fields.filter((field) => field.group === name), views));
   function update(now) {
-    for (const [name, view] of views) view.update(now(name));
-    for (const details of element.querySelectorAll("details"))
-      if (details.querySelector(".sl-is-wrong")) details.open = true; // a complaint that nobody sees helps nobody
+    for (const [name, view] of views) if (view.update(now(name)) && !elsewhere.includes(name)) reveal(view.element);
   }
-  return { element, update };
+  return { element: h("div", { class: "sl-form" }, ...groups), update };
 }
 
-/** Groups in their order, some one above the other, so that columns are about equally high. */
-function columns(groups, chosen) {
-  const found = [];
-  let room = 0;
-  for (const group of groups) {
-    const height = group.filter(({ advanced }) => !advanced).length;
-    if (chosen || !found.length || height > room) {
-      found.push([]);
-      room = TALL;
-    }
-    found.at(-1).push(group);
-    room -= height;
-  }
-  return found;
+/** Open whatever hides an element: a complaint that nobody sees helps nobody. */
+function reveal(element) {
+  for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }
 
-const column = (groups, views, chosen) =>
-  h("div", { class: "sl-column" }, ...groups.map((fields) => group(fields, views, chosen)));
+const viewsOf = (fields, send) =>
+  new Map(fields.map((field) => [field.name, fieldView(field, (value) => send(field.name, value))]));
 
-function group(fields, views, chosen) {
-  const folded = (field) => field.advanced && !chosen;
-  const of = (yes) => fields.filter((field) => folded(field) === yes).map(({ name }) => views.get(name).element);
+function group(fields, views) {
+  const of = (yes) => fields.filter(({ advanced }) => advanced === yes).map(({ name }) => views.get(name).element);
   const more = of(true);
   return h(
     "fieldset",

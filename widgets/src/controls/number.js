@@ -29,7 +29,7 @@ export function nearest(places, value) {
 export function numberControl(field, id, send) {
   const box = h("input", { id, type: "number", step: field.whole ? 1 : "any", placeholder: field.optional ? field.none : "" });
   const places = field.span.length ? stops(field.span, field.whole) : [];
-  const slider = places.length
+  const slider = places.length && !field.slim
     ? h("input", { type: "range", min: 0, max: places.length - 1, step: 1, "aria-label": `${field.label}, slider` })
     : null;
   const follow = (value) => {

@@ -19,10 +19,10 @@ const STATES = {
 };
 
 /**
- * @param {HTMLElement} later what waits for the next start, which stands beside the notice
- * @returns {{element: HTMLElement, update: (state: string, status: any) => void}}
+ * @returns {{element: HTMLElement, news: HTMLElement[], update: (state: string, status: any) => void}} `news` come and
+ *   go: whoever asks puts them where they move nothing
  */
-export function standing(later) {
+export function standing() {
   const word = h("strong", { class: "sl-state" });
   const figures = h("span", { class: "sl-figures" });
   const done = h("div");
@@ -31,8 +31,7 @@ export function standing(later) {
   const trouble = problem();
   const voice = h("div", { class: "sl-unseen", role: "status", "aria-live": "polite" });
   const status = h("div", { class: "sl-status" }, word, figures);
-  const news = h("div", { class: "sl-news" }, notice, later);
-  const element = h("div", { class: "sl-standing" }, status, progress, news, trouble.element, voice);
+  const element = h("div", { class: "sl-standing" }, status, progress, voice);
   let shown = null;
 
   function update(state, status) {
@@ -47,7 +46,7 @@ export function standing(later) {
     trouble.update(status);
     speak(voice, state, words, status);
   }
-  return { element, update };
+  return { element, news: [notice, trouble.element], update };
 }
 
 /** What is known, in the order in which it is asked for. */
