@@ -149,13 +149,14 @@ def _bench(commands: Any) -> None:
     parser = _command(commands, "bench", "measure against physical limits, as ratios within one run", _run_bench)
     parser.add_argument("names", nargs="*", metavar="NAME", help="which: resnet18, thin, … (all)")
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="repetitions of each (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=30, metavar="S", help="to watch the charts (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all figures")
 
 
 def _run_bench(options: argparse.Namespace) -> None:
     from .bench import bench
 
-    bench(options.names, options.repeat, options.json)
+    bench(options.names, options.repeat, options.json, seconds=options.seconds)
 
 
 def _doctor(commands: Any) -> None:

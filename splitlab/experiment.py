@@ -26,7 +26,10 @@ class Subject(Protocol):
     """What a lab works on."""
 
     plan: Plan
-    drawing: Mapping[str, Any]
+
+    @property
+    def drawing(self) -> Mapping[str, Any]:
+        """The network as plain values: see `graph.drawing`."""
 
     def costs(self, plan: Plan) -> tuple[Costs, Costs]:
         """What every cut costs with this plan, and every tail behind its cut (none unless U-shaped)."""
@@ -71,15 +74,15 @@ class Experiment:
         heads = self._costs(plan, tail=plan.tail)
         return heads, self._costs(plan, cut=plan.cut) if plan.u_shaped and plan.cut else {}
 
-    def _costs(self, plan: Plan, **where: str | None) -> Costs:
+    def _costs(self, plan: Plan, **where: Any) -> Costs:
         from .predict import predict, traffic
 
         codecs = plan.codec, plan.gradient_codec
         if self.profile is None:
             sizes = traffic(self.graph, *codecs, **where, batch=plan.batch_size)
             return {name: {"up": up, "down": down, "seconds": None} for name, (up, down) in sizes.items()}
-        about = {"batch": plan.batch_size, "clients": plan.clients}
-        predicted = predict(self.graph, self.profile, shape_of(plan.link), *codecs, **where, **about)
+        about: dict[str, Any] = {**where, "batch": plan.batch_size, "clients": plan.clients}
+        predicted = predict(self.graph, self.profile, shape_of(plan.link), *codecs, **about)
         return {
             name: {"up": one.up_bytes, "down": one.down_bytes, "seconds": one.seconds, "parts": dict(one.parts)}
             for name, one in predicted.items()

@@ -18,18 +18,16 @@ from .plan import LIVE, Plan
 from .pump import Pump
 from .stretches import Stretch, Stretches
 from .widgets import Comparison, Controls, CutPicker, Devices, Inspect, LiveCharts
-from .widgets.layout import column, row, tabs
+from .widgets.layout import column, linked, row, tabs
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .data import Data
-    from .replay import Replay
-    from .run import Run
 
 IDLE = {"state": "idle"}
 ENOUGH_STEPS = 20  # of a stretch, before its time per sample is compared with the prediction
-_open: weakref.ref[Lab] | None = None
+_open: weakref.ref[Lab] | None = None  # the lab whose run may go on
 
 
 class Lab:
@@ -60,10 +58,12 @@ class Lab:
         return lab
 
     def _build(self, subject: Subject) -> None:
-        self.subject, self.plan, self.run = subject, subject.plan, None
+        self.subject, self.plan = subject, subject.plan
+        self.run: Any = None  # a Run or a Replay
         self.stretches: list[Stretch] = []  # of earlier runs since the last reset
         self._began = subject.plan
         self._tally = Stretches(self.plan)
+        self._offers: dict[str, str] = {}  # what the Jupyter server may see: connection files, and their ids
         self._seen, self._key, self._studied = 0, -1, False
         self.picker = CutPicker(subject.drawing, cut=self.plan.cut, tail=self.plan.tail)
         self.controls = Controls(self.plan, line=write_state, recorded=isinstance(subject, Recorded))
@@ -101,7 +101,8 @@ class Lab:
     def _take_the_stage(self) -> None:
         """One lab at a time: kernels of a cell that was run again must not go on unseen."""
         global _open
-        if (before := _open and _open()) is not None:
+        before = _open() if _open is not None else None
+        if before is not None:
             before.close("a newer lab took its place")
         _open = weakref.ref(self)
 
@@ -129,7 +130,7 @@ class Lab:
         self.picker.locked = True
         self._settle()
 
-    def _running_one(self) -> Run | Replay:
+    def _running_one(self) -> Any:
         if self.run is None or self.run.ended:
             raise RunError("no run goes on: press Start first")
         return self.run
@@ -194,6 +195,7 @@ class Lab:
         subject = Experiment(plan.model, plan.data, plan.change(cut=None, tail=None), self._on)
         self.subject, self._studied = subject, False
         self.picker.show(subject.drawing)
+        self.inspect.forget()
         self.plan = subject.plan.change(cut=self.picker.cut, tail=self.picker.tail)
         self._settle()
         self._arrived()
@@ -242,10 +244,12 @@ class Lab:
 
     def _console(self, event: dict[str, Any]) -> None:
         name = event["name"]
-        try:
-            self.devices.answer(name, handover.offer_kernel(self._running_one().jobs[name].connection_file))
-        except SplitlabError as error:
-            self.devices.answer(name, problem=str(error))
+        file = getattr(self._running_one().jobs.get(name), "connection_file", None)
+        if file is None:
+            return self.devices.answer(name, problem=f"{name} has no kernel, so it has no console")
+        if file not in self._offers:
+            self._offers[file] = handover.offer_kernel(file, name)
+        self.devices.answer(name, self._offers[file])
 
     def _inspect(self, event: dict[str, Any]) -> None:
         if isinstance(self.subject, Experiment):
@@ -257,14 +261,14 @@ class Lab:
     def _tick(self) -> bool:
         """Rows into the charts, and where the run stands; whether more is to come."""
         if self.run is None:
-            return False
+            return self.charts.pump()
         ended = self.run.ended
         self._take_rows()
         if ended and self.picker.locked:
             self.picker.locked = False
+            self._withdraw()
             self._settle()
-        self._show()
-        return not ended
+        return self._show() or not ended
 
     def _take_rows(self) -> None:
         if rows := self.run.history.since(self._seen):
@@ -283,11 +287,11 @@ class Lab:
             told = {"cut": plan.cut, "tail": plan.tail, "seconds": seconds, "error": predicted / seconds - 1}
             self.picker.measured = told
 
-    def _show(self) -> None:
-        """Where the run stands."""
+    def _show(self) -> bool:
+        """Where the run stands; whether the charts have more to send."""
         self.controls.show(self.run.status() if self.run else IDLE)
         self.devices.show(self.run.devices() if self.run else [])
-        self.charts.pump()
+        return self.charts.pump()
 
     def _failed(self, error: Exception) -> None:
         """An error of a command or a tick, where people see it."""
@@ -339,7 +343,13 @@ class Lab:
         """Wait, after `close`, until everything has ended."""
         self._pump.join(timeout)
 
+    def _withdraw(self) -> None:
+        for offer in self._offers.values():
+            handover.withdraw(offer)
+        self._offers.clear()
+
     def _end(self, why: str) -> None:
+        self._withdraw()
         if self.run is not None:
             self.run.kill()
         self.controls.show({"state": "closed", "notice": why})
@@ -350,6 +360,7 @@ class Lab:
     def view(self) -> Any:
         """The widgets as they stand in a notebook."""
         pages = {"Network": self.picker, "Inspect": self.inspect}
+        linked("selected", self.picker, self.inspect)
         return column(self.controls, row(tabs(pages), self.charts), self.comparison, self.devices)
 
     @cached_property

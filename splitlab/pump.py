@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-HERTZ = 8.0
+HERTZ = 12.0  # of what moves: more cannot be seen, and a Jupyter server drops messages that come too fast
 
 
 class Pump:
@@ -54,7 +54,16 @@ class Pump:
         threading.Thread(target=run, name="splitlab aside", daemon=True).start()
 
     def close(self, last: Callable[[], Any] = lambda: None) -> None:
-        """Run what was asked before and a `last` command, then end; nothing is done any more."""
+        """Run what was asked before and a `last` command, then end; nothing is done any more.
+
+        Where no thread ran, `last` runs at once: at the exit of an interpreter no thread can be started.
+        """
+        if self._closed:
+            return
+        if self._thread is None:
+            self._closed = True
+            self._guard(last)
+            return
         self.do(last)
         self._closed = True
         self._commands.put(None)

@@ -78,6 +78,8 @@ class Replay:
             self._advance()
             self._stopped = True
 
+    kill = stop  # nothing has to be ended by force
+
     def set(self, **values: Any) -> None:
         """Only `paused` can change: what was recorded cannot."""
         others = sorted(values.keys() - {"paused"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import PlanError, unknown
 from ..measure import machine
-from .charts import charts
+from .charts import SECONDS, charts
 from .codecs import float8
 from .pooled import pooled
 from .result import Result
@@ -18,7 +18,7 @@ from .thin import thin
 
 __all__ = ["BENCHES", "Result", "bench"]
 
-BENCHES: dict[str, Callable[[int], Iterable[Result]]] = {
+BENCHES: dict[str, Callable[..., Iterable[Result]]] = {
     "start": start,
     "resnet18": resnet_step,
     "lenet": lenet_step,
@@ -30,9 +30,16 @@ BENCHES: dict[str, Callable[[int], Iterable[Result]]] = {
 
 
 def bench(
-    names: Sequence[str] = (), repeat: int = 5, figures: Path | None = None, say: Callable[[str], None] = print
+    names: Sequence[str] = (),
+    repeat: int = 5,
+    figures: Path | None = None,
+    say: Callable[[str], None] = print,
+    seconds: float = SECONDS,
 ) -> list[Result]:
-    """Run benchmarks by name (none: all), each with so many repetitions; write all figures to `figures` as JSON."""
+    """Run benchmarks by name (none: all), each with so many repetitions; write all figures to `figures` as JSON.
+
+    `seconds` is how long the charts are watched.
+    """
     for name in names:
         if name not in BENCHES:
             raise unknown("benchmark", name, BENCHES)
@@ -40,7 +47,7 @@ def bench(
         raise PlanError(f"repeat is {repeat}: a spread needs at least 2 repetitions, and 5 say something")
     results = []
     for name in names or BENCHES:
-        for result in BENCHES[name](repeat):
+        for result in BENCHES[name](repeat, **({"seconds": seconds} if name == "charts" else {})):
             results.append(result)
             say(str(result))
     if figures:

@@ -17,7 +17,7 @@ class Comparison(Bundled, bundle="comparison"):
     `points` are dicts of `label`, `accuracy` (0 to 1, or None), `bytes` and `seconds` per sample.
     """
 
-    points = List().tag(sync=True)
+    points: Any = List().tag(sync=True)
     sentence = Unicode("").tag(sync=True)
 
     def show(self, stretches: Iterable[Stretch]) -> None:

@@ -23,7 +23,7 @@ FIGURES = {"seconds": 0, "seconds_left": 0, "loss": 3, "accuracy": 4}  # decimal
 
 
 class Controls(Bundled, bundle="controls"):
-    """Shows a plan as a form: a few settings at hand, all of them one click further. It decides nothing: `on_event` hears what the user did, whoever pumps calls the rest.
+    """Shows a plan as a form. It decides nothing: `on_event` hears what the user did, whoever pumps calls the rest.
 
     Events are `{"type": "press", "what": one of PRESSES}`, `{"type": "set", "name", "value"}` (see `take`) and
     `{"type": "paste", "text"}` (see `pasted`). A `recorded` run can be watched, but nothing of it can be set. `line`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ipywidgets import Box, Layout, Tab, VBox, Widget
+from ipywidgets import Box, Layout, Tab, VBox, Widget, jslink
 
 WIDE = "1 1 460px"  # grows, and goes to a line of its own below this width
 
@@ -25,3 +25,8 @@ def row(*widgets: Widget) -> Box:
 def tabs(pages: Mapping[str, Widget]) -> Tab:
     """One at a time, by its title."""
     return Tab(list(pages.values()), titles=list(pages), layout=Layout(width="100%"))
+
+
+def linked(name: str, one: Widget, other: Widget) -> None:
+    """Keep a trait that is only for the eye the same in both, in the page."""
+    jslink((one, name), (other, name))

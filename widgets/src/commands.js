@@ -8,7 +8,7 @@ export const FIRST = 'import splitlab as sl\n\nsl.Lab("lenet", "digits")';
  * @typedef {object} Desk
  * @property {{ execute: (id: string, args?: object) => Promise<any> }} commands
  * @property {() => Promise<string | undefined>} kernel the name of the kernel for new notebooks
- * @property {(path: string) => Promise<any>} ask a POST to the server; JSON back
+ * @property {(path: string, body?: object) => Promise<any>} ask a POST to the server; JSON back
  * @property {string} base the server's address, ends with a slash
  */
 
@@ -41,8 +41,9 @@ async function openDashboard({ ask, base }) {
   }
 }
 
-/** A console on a kernel that runs already. @param {Desk} desk @param {{ kernel_id: string, name?: string }} args */
-async function openConsole({ commands }, { kernel_id, name }) {
+/** A console on a kernel that a notebook started. @param {Desk} desk @param {{ connection: string, name?: string }} args */
+async function openConsole({ commands, ask }, { connection, name }) {
+  const { kernel_id } = await ask("splitlab/kernels", { id: connection });
   await commands.execute("console:create", { name, kernelPreference: { id: kernel_id }, activate: true });
 }
 

@@ -30,7 +30,7 @@ function render({ model, el, signal }) {
   const news = h("div", { class: "sl-news" }, ...where.news, later.element, kernel.element);
   let shown = [];
 
-  const build = () => {
+  const build = () => keepPlace(el, () => {
     const [all, only] = [model.get("fields"), model.get("only")];
     const names = only.length ? only : model.get("at_hand");
     const send = (name, value) => say({ type: "set", name, value });
@@ -40,7 +40,7 @@ function render({ model, el, signal }) {
     hand.replaceChildren(shown[0].element);
     home.replaceChildren(...shown.slice(1).map((one) => one.element));
     show();
-  };
+  });
   const show = () => {
     const [values, problems, locked] = ["values", "problems", "locked"].map((name) => model.get(name));
     const pending = GOING_ON.includes(state()) ? model.get("pending") : [];
@@ -72,6 +72,20 @@ function render({ model, el, signal }) {
   watch(model, signal, ["state", "status"], stand);
   whenStale(model, signal, () => MOVING.includes(state()) && say({ type: "hello" }));
   signal.addEventListener("abort", () => el.replaceChildren());
+}
+
+/** Make the form anew around whoever works in it: what had the focus has it again, what was open is open. */
+function keepPlace(el, make) {
+  const inputs = (home) => [...home.querySelectorAll("input, select, textarea")];
+  const fields = () => [...el.querySelectorAll(".sl-field")];
+  const folds = () => [...el.querySelectorAll(".sl-more")];
+  const active = /** @type {any} */ (el.getRootNode()).activeElement;
+  const at = fields().findIndex((field) => field.contains(active));
+  const inside = at < 0 ? -1 : inputs(fields()[at]).indexOf(active);
+  const open = folds().map((fold) => fold.open);
+  make();
+  folds().forEach((fold, index) => (fold.open ||= Boolean(open[index])));
+  if (inside >= 0) inputs(fields()[at] ?? el)[inside]?.focus();
 }
 
 /** Says that the kernel does not answer, and asks again on demand. */

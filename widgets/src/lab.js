@@ -20,8 +20,9 @@ const modules = () =>
   ]).catch(() => undefined);
 
 /** A POST to our part of the server. */
-async function ask({ ServerConnection }, settings, path) {
-  const answer = await ServerConnection.makeRequest(settings.baseUrl + path, { method: "POST", body: "{}" }, settings);
+async function ask({ ServerConnection }, settings, path, body = {}) {
+  const init = { method: "POST", body: JSON.stringify(body) };
+  const answer = await ServerConnection.makeRequest(settings.baseUrl + path, init, settings);
   if (answer.ok) return answer.json();
   if (answer.status === 404) {
     throw new Error(
@@ -41,7 +42,7 @@ async function activate(app) {
   const desk = {
     commands,
     base: serviceManager.serverSettings.baseUrl,
-    ask: (path) => ask(services, serviceManager.serverSettings, path),
+    ask: (path, body) => ask(services, serviceManager.serverSettings, path, body),
     kernel: async () => {
       await serviceManager.kernelspecs.ready;
       return pythonKernel(serviceManager.kernelspecs.specs);

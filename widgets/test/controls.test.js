@@ -28,7 +28,7 @@ let views = [];
 function show(traits = {}) {
   const model = fakeModel({
     fields: FIELDS, values: VALUES, problems: {}, pending: [], locked: {}, state: "idle", status: { state: "idle" },
-    state_line: '{"plan": 1}', recorded: false, only: [], ...traits,
+    state_line: '{"plan": 1}', recorded: false, only: [], at_hand: ["codec", "epochs"], ...traits,
   });
   const view = fakeView(model);
   views.push(view);
@@ -36,13 +36,15 @@ function show(traits = {}) {
   return { model, view, el: view.el };
 }
 const button = (el, name) => [...el.querySelectorAll("button")].find((one) => one.textContent === name);
-const at = (el, name) => el.querySelector(`[data-name="${name}"]`);
+const at = (el, name) => el.querySelector(`.sl-form [data-name="${name}"]`);
+const near = (el, name) => el.querySelector(`.sl-hand [data-name="${name}"]`);
 const enabled = (el) =>
   ["Start", "Pause", "Resume", "Stop", "Reset"].filter((name) => button(el, name).getAttribute("aria-disabled") === "false");
 const enter = (input, value, event = "change") => {
   input.value = value;
   input.dispatchEvent(new Event(event, { bubbles: true }));
 };
+const focused = (element) => document.activeElement === element;
 const last = (model) => {
   const { id, ...message } = model.sent.at(-1) ?? {};
   return message;
@@ -190,9 +192,10 @@ describe("settings", () => {
   test("every field appears under its group, with label and help, live ones marked, the rest folded", () => {
     const { el } = show();
     expect([...el.querySelectorAll("legend")].map((one) => one.textContent)).toEqual(["How", "How"]);
-    expect(el.querySelectorAll(".sl-field").length).toBe(FIELDS.length);
+    expect(el.querySelectorAll(".sl-all .sl-field").length).toBe(FIELDS.length);
+    expect(el.querySelector(".sl-all").open).toBe(false);
     expect(at(el, "epochs").textContent).toContain("About epochs.");
-    expect([...el.querySelectorAll(".sl-live")].length).toBe(4);
+    expect([...el.querySelectorAll(".sl-all .sl-live")].length).toBe(4);
     expect([...el.querySelectorAll("details.sl-more .sl-field")].map((one) => one.dataset.name)).toEqual(["augment", "evaluate"]);
   });
 
@@ -230,33 +233,47 @@ describe("settings", () => {
     expect(box.value).toBe("0.1");
   });
 
-  test("a usual codec is one click, any other two, and any text can be written", () => {
+  test.each([["at hand", near], ["in the form", at]])("%s, a usual codec is one click, any other two, and any text can be written", (_, of) => {
     const { model, el } = show();
-    const radios = [...at(el, "codec").querySelectorAll("[type=radio]")];
-    expect(radios.map(({ value }) => value)).toEqual(["float32", "int8", "other…"]);
+    const radios = [...of(el, "codec").querySelectorAll("[type=radio]")];
+    expect(radios.map(({ value }) => value)).toEqual(["float32", "int8"]);
     radios[1].click();
     expect(last(model)).toEqual({ type: "set", name: "codec", value: "int8" });
-    radios[2].click();
-    expect(model.sent.length).toBe(1);
-    const menu = at(el, "codec").querySelector("select");
+    const menu = of(el, "codec").querySelector("select");
     enter(menu, "bfloat16");
     expect(last(model).value).toBe("bfloat16");
     enter(menu, "other…");
-    enter(at(el, "codec").querySelector("[type=text]"), " topk(0.3) ");
+    const own = of(el, "codec").querySelector("[type=text]");
+    expect([own.hidden, menu.hidden, focused(own)]).toEqual([false, true, true]);
+    enter(own, " topk(0.3) ");
     expect(last(model).value).toBe("topk(0.3)");
+    own.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+    expect([own.hidden, menu.hidden, focused(menu)]).toEqual([true, false, true]);
+  });
+
+  test("own words can be given up, and what was written before can be mended", () => {
+    const { el } = show({ values: { ...VALUES, codec: "topk(0.05)" } });
+    const [menu, own] = ["select", "[type=text]"].map((what) => near(el, "codec").querySelector(what));
+    enter(menu, "other…");
+    expect(own.value).toBe("topk(0.05)");
+    own.value = "topk(";
+    own.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+    expect([menu.value, own.hidden, own.value]).toEqual(["topk(0.05)", true, "topk(0.05)"]);
   });
 
   test("what Python says is shown, listed or not", () => {
     const { model, el } = show();
     model.change("values", { ...VALUES, codec: "topk(0.05)", gradient_codec: "int8", link: "4g", augment: ["a", "b"], evaluate: false });
-    expect(at(el, "codec").querySelector("[type=text]").value).toBe("topk(0.05)");
+    for (const of of [at, near]) expect(of(el, "codec").querySelector("select").value).toBe("topk(0.05)");
+    expect(at(el, "codec").querySelector(":checked:not(option)")).toBe(null);
     expect(at(el, "gradient_codec").querySelector(":checked").value).toBe("int8");
     expect(at(el, "link").querySelector("select").value).toBe("4g");
     expect(at(el, "link").textContent).toContain("10 up.");
     expect(at(el, "augment").querySelector("textarea").value).toBe("a\nb");
     expect(at(el, "evaluate").querySelector("input").checked).toBe(false);
     model.change("values", VALUES);
-    expect(at(el, "codec").querySelector(".sl-menu").hidden).toBe(true);
+    for (const of of [at, near]) expect(of(el, "codec").querySelector(":checked:not(option)").value).toBe("float32");
+    expect([...at(el, "codec").querySelectorAll("option")].some((one) => one.value === "topk(0.05)")).toBe(false);
     expect(at(el, "gradient_codec").querySelector(":checked").value).toBe("");
   });
 
@@ -265,7 +282,7 @@ describe("settings", () => {
     const { model, el } = show({ fields: [closed], values: { sharing: "relay" } });
     for (const sharing of ["none", "relay"]) model.change("values", { sharing });
     const options = [...at(el, "sharing").querySelectorAll("option")].map((option) => option.value);
-    expect([options, at(el, "sharing").querySelector("select").value]).toEqual([["none", "relay"], "relay"]);
+    expect([options, at(el, "sharing").querySelector("select").value]).toEqual([["relay", "none"], "relay"]);
   });
 
   test("nothing of an optional codec is said as null", () => {
@@ -291,8 +308,11 @@ describe("settings", () => {
       expect(at(one, "augment").querySelector("[role=alert]").textContent).toBe("no such transform");
       expect(at(one, "augment").querySelector("textarea").value).toBe("Crp");
       expect(at(one, "augment").querySelector("textarea").getAttribute("aria-invalid")).toBe("true");
-      expect(one.querySelector("details.sl-more").open).toBe(true);
+      expect([...one.querySelectorAll(".sl-all, .sl-more")].map(({ open }) => open)).toEqual([true, true]);
     }
+    el.querySelector(".sl-all").open = false;
+    model.change("values", { ...VALUES, epochs: 9 });
+    expect(el.querySelector(".sl-all").open).toBe(false);
     model.change("problems", {});
     expect(at(el, "augment").querySelector("textarea").value).toBe("");
     expect(at(el, "augment").querySelector("[role=alert]").hidden).toBe(true);
@@ -322,17 +342,48 @@ describe("settings", () => {
   test("a dashboard shows the chosen settings only, in their order, none folded", () => {
     const { model, el } = show({ only: ["evaluate", "codec"] });
     expect([...el.querySelectorAll(".sl-field")].map((one) => one.dataset.name)).toEqual(["evaluate", "codec"]);
-    expect(el.querySelector("details.sl-more")).toBe(null);
+    expect(el.querySelector(".sl-all").hidden).toBe(true);
     expect(el.querySelector(".sl-tools").hidden).toBe(true);
     model.change("only", []);
-    expect(el.querySelectorAll(".sl-field").length).toBe(FIELDS.length);
+    expect(el.querySelector(".sl-all").hidden).toBe(false);
+    expect(el.querySelectorAll(".sl-form .sl-field").length).toBe(FIELDS.length);
+  });
+
+  test("the settings at hand are the ones that Python says, slim, with their help to be pointed at or heard", () => {
+    const { model, el } = show();
+    const names = () => [...el.querySelectorAll(".sl-hand .sl-field")].map((one) => one.dataset.name);
+    expect(names()).toEqual(["codec", "epochs"]);
+    expect(near(el, "epochs").title).toBe("About epochs.");
+    expect([...near(el, "epochs").querySelectorAll("input")].map(({ type }) => type)).toEqual(["number"]);
+    enter(near(el, "epochs").querySelector("input"), "7");
+    expect(last(model)).toEqual({ type: "set", name: "epochs", value: 7 });
+    model.change("at_hand", ["link"]);
+    expect(names()).toEqual(["link"]);
+  });
+
+  test("a problem at hand is told below the row by name, and opens nothing", () => {
+    const { el } = show({ problems: { epochs: { text: "at least 1.", value: 0 } } });
+    const alerts = [...el.querySelectorAll(".sl-hand ~ [role=alert]:not([hidden])")];
+    expect(alerts.map((one) => one.textContent)).toEqual(["epochs: at least 1."]);
+    expect(near(el, "epochs").querySelector("input").getAttribute("aria-describedby")).toContain(alerts[0].id);
+    expect(el.querySelector(".sl-all").open).toBe(false);
+  });
+
+  test("when offers change, whoever works in the form stays where they are", () => {
+    const { model, el } = show();
+    el.querySelector(".sl-more").open = true;
+    near(el, "codec").querySelectorAll("input")[1].focus();
+    model.change("fields", [...FIELDS]);
+    expect(focused(near(el, "codec").querySelectorAll("input")[1])).toBe(true);
+    expect(el.querySelector(".sl-more").open).toBe(true);
   });
 
   test("a locked setting says why, and a recorded run can only be watched", () => {
     const { el } = show({ locked: { optimizer: "given by you" } });
     expect(at(el, "optimizer").querySelector("input").disabled).toBe(true);
     expect(at(el, "optimizer").textContent).toContain("given by you");
-    expect(show({ recorded: true }).el.querySelector(".sl-settings").disabled).toBe(true);
+    const recorded = [...show({ recorded: true }).el.querySelectorAll(".sl-settings")];
+    expect(recorded.map(({ disabled }) => disabled)).toEqual([true, true]);
   });
 });
 

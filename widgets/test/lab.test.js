@@ -7,7 +7,7 @@ const run = (id, desk, args = {}) => COMMANDS.find((command) => command.id === i
 function desk({ answers = {}, path = "notebooks/a b.ipynb" } = {}) {
   const executed = [];
   const execute = async (id, args) => (executed.push([id, args]), answers[id]);
-  const ask = vi.fn(async () => ({ path }));
+  const ask = vi.fn(async () => ({ path, kernel_id: "k1" }));
   return { executed, commands: { execute }, ask, base: "http://h/user/bob/", kernel: async () => "python3" };
 }
 
@@ -71,7 +71,8 @@ test("where the browser opens no tab, the address is told", async () => {
 
 test("a console opens on the kernel of a device, not on a new one", async () => {
   const at = desk();
-  await run("splitlab:console", at, { kernel_id: "k1", name: "client 0" });
+  await run("splitlab:console", at, { connection: "abc", name: "client 0" });
+  expect(at.ask).toHaveBeenCalledWith("splitlab/kernels", { id: "abc" });
   expect(at.executed).toEqual([
     ["console:create", { name: "client 0", kernelPreference: { id: "k1" }, activate: true }],
   ]);

@@ -40,13 +40,13 @@ function menu(field, id, send, choices = field.choices, optional = field.optiona
   }
   select.addEventListener("change", () => {
     if (select.value !== OTHER) return send(select.value === "" ? null : select.value);
-    own.value = select.querySelector("[data-own]")?.value ?? "";
+    own.value = own.defaultValue = select.querySelector("[data-own]")?.value ?? "";
     writing(true);
     own.focus();
   });
   own.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== "Escape") return;
-    if (event.key === "Escape") own.value = "";
+    if (event.key === "Escape") own.value = own.defaultValue;
     select.hidden = false;
     select.focus(); // which sends what was written
   });

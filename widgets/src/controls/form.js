@@ -18,9 +18,13 @@ import { fieldView } from "./field.js";
 export function slimRow(fields, send) {
   const views = viewsOf(fields.map((field) => ({ ...field, slim: true })), send);
   const all = [...views.values()];
+  for (const { name, choices } of fields) views.get(name).element.style.setProperty("--sl-longest", longest(choices));
   const element = h("div", {}, h("div", { class: "sl-hand" }, ...all.map((view) => view.element)), ...all.map((view) => view.wrong));
   return { element, update: (now) => views.forEach((view, name) => view.update(now(name))) };
 }
+
+/** @returns {number} letters of the longest choice: room is shared out by it */
+const longest = (choices = []) => Math.max(1, ...choices.map(({ label }) => label.length));
 
 /**
  * All settings, by group.
