@@ -92,7 +92,7 @@ class Served:
 
     def kernels(self) -> list[Path]:
         """Connection files of the kernels that this server runs, the newest last."""
-        return sorted(self.runtime.glob("kernel-*.json"), key=lambda path: path.stat().st_mtime)
+        return sorted(self.runtime.rglob("kernel-*.json"), key=lambda path: path.stat().st_mtime)
 
 
 @contextmanager
@@ -128,8 +128,9 @@ def theme(served: Served, dark: bool) -> None:
 def voila(folder: Path, notebook: Path) -> Iterator[Served]:
     """Voila by itself, on one notebook."""
     copied = Path(shutil.copy(notebook, folder))
-    command = f"voila {copied.name} --no-browser --port={{port}} --base_url={{base}} --token={{token}}".split()
-    served = Served(folder, command, "/")
+    command = f"voila {copied.name} --no-browser --port={{port}} --base_url={{base}} --token={{token}} "
+    command += "--Voila.connection_dir_root=runtime"
+    served = Served(folder, command.split(), "/")
     try:
         yield served.wait("voila/static/voila.js")
     finally:

@@ -70,12 +70,14 @@ class Student:
     def start(self):
         self.press("Start")
         until(lambda: len(self.rows("step")) > 20, "the first steps", 60)
+        self.part("live_charts").scroll_into_view_if_needed()
         self.part("live_charts").locator("canvas").first.wait_for()
+        until(lambda: drawn(self.page) > 2000, "points in the first chart")
         assert self.ask("lab.controls.state") == "training"
 
     def toggle_codec(self):
         before = self.rows("bytes_up")[-1]
-        self.part("controls").get_by_text("float8", exact=True).first.click()
+        self.part("controls").locator("input[value=float8_e4m3fn]").first.check()
         self.wait("lab.run.plan.codec == 'float8_e4m3fn'")
         until(lambda: self.rows("bytes_up")[-1] < before / 3.5, "about a quarter of the bytes")
         assert self.rows("bytes_up")[-1] > before / 4.5
@@ -112,6 +114,12 @@ def drawn(page):
     return page.locator(".splitlab-live_charts canvas").first.evaluate(count)
 
 
+def save(page):
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    page.locator('li[data-command="docmanager:save"]').click()
+    page.locator(".jp-mod-dirty").first.wait_for(state="detached")
+
+
 def test_a_student_clicks_a_cut_and_watches_in_jupyterlab(chromium, server):
     with opened(chromium) as page:
         open_notebook(page, server, "00-start.ipynb")
@@ -124,9 +132,9 @@ def test_a_student_clicks_a_cut_and_watches_in_jupyterlab(chromium, server):
         student.toggle_link()
         student.shoot("toggled")
         student.pause_and_resume()
-        page.keyboard.press("Control+s")
+        save(page)
         page.reload()
-        page.locator(".splitlab-live_charts canvas").first.wait_for(timeout=90_000)
+        student.part("live_charts").wait_for(timeout=90_000)
         student.part("live_charts").scroll_into_view_if_needed()
         until(lambda: drawn(page) > 5000, "charts that are drawn again after a reload")
         student.shoot("reloaded")

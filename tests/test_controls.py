@@ -242,6 +242,10 @@ def test_cuts_of_the_graph_are_offered_and_a_setting_can_be_locked(controls):
     assert controls.locked == {}
 
 
+def test_what_is_at_hand_are_settings_of_the_form_that_stand_without_a_fold(controls):
+    assert controls.at_hand and all(not FORM[name]["advanced"] for name in controls.at_hand)
+
+
 def test_a_wrong_keyword_is_refused():
     with pytest.raises(TypeError):
         Controls(sl.Plan(), stat="idle")

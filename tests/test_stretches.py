@@ -32,6 +32,28 @@ def test_every_clients_rows_count_to_the_settings_that_it_had_then():
     assert [(stretch.plan.codec, stretch.bytes_per_sample) for stretch in stretches] == [("float32", 10), ("int8", 2)]
 
 
+def test_going_back_to_earlier_settings_begins_a_stretch_of_its_own_for_all_clients():
+    stretches = Stretches(PLAN)
+    for client in (0, 1):
+        stretches.take(step(100, client=client))
+    for codec, size in (("int8", 20), ("float32", 100)):
+        for client in (0, 1):
+            stretches.take([*rows(("codec", codec, "setting"), client=client), *step(size, client=client)])
+    assert [(one.plan.codec, one.samples, one.later) for one in stretches] == [
+        ("float32", 20, False),
+        ("int8", 20, True),
+        ("float32", 20, True),
+    ]
+    assert stretches.last.plan.codec == "float32"
+
+
+def test_what_training_gained_is_not_put_down_to_the_change():
+    stretches = Stretches(PLAN)
+    stretches.take([*step(400), *rows(("test_accuracy", 0.6), ("codec", "int8", "setting"))])
+    stretches.take([*step(100), *rows(("test_accuracy", 0.9))])
+    assert "with more training, accuracy went on from 60.0% to 90.0%" in verdict(*stretches)
+
+
 def test_a_pause_begins_no_stretch():
     stretches = Stretches(PLAN)
     stretches.take([*step(100), *rows(("paused", True, "setting")), *step(100)])

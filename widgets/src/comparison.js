@@ -28,8 +28,9 @@ function render(view) {
     const [least, usual, most] = SIZES;
     drawn = chart.clientWidth;
     const points = model.get("points");
+    const width = Math.min(most, Math.max(least, drawn || usual));
     const seen = points.some(({ accuracy }) => accuracy !== null);
-    chart.replaceChildren(seen ? picture(points, Math.min(most, Math.max(least, drawn || usual))) : h("p", { class: "sl-wait" }, WAIT));
+    chart.replaceChildren(seen ? picture(points, width) : h("p", { class: "sl-wait" }, WAIT));
   }
   function draw() {
     const points = model.get("points");
@@ -103,10 +104,14 @@ function beside(points, right) {
 }
 
 const row = (y, left, right, label) =>
-  s("g", {}, s("line", { class: "sl-grid", x1: left, x2: right, y1: y, y2: y }), s("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, label));
+  s("g", {},
+    s("line", { class: "sl-grid", x1: left, x2: right, y1: y, y2: y }),
+    s("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, label));
 
 const column = (x, bottom, label) =>
-  s("g", {}, s("line", { class: "sl-grid", x1: x, x2: x, y1: MARGIN.top, y2: bottom }), s("text", { x, y: bottom + 17, "text-anchor": "middle" }, label));
+  s("g", {},
+    s("line", { class: "sl-grid", x1: x, x2: x, y1: MARGIN.top, y2: bottom }),
+    s("text", { x, y: bottom + 17, "text-anchor": "middle" }, label));
 
 const dot = ({ y, at, number, label }, index, all) =>
   s("g", { class: index === all.length - 1 ? "sl-point sl-now" : "sl-point" },

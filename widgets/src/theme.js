@@ -24,7 +24,7 @@ export function isDark() {
  */
 export function dress({ el, signal }, name, own = "", changed = () => {}) {
   el.classList.add("splitlab", `splitlab-${name}`);
-  el.dataset.lmSuppressShortcuts = "true"; // or JupyterLab's keys for cells would take what is typed in a widget
+  keepKeys(el, signal);
   const set = () => {
     style(el, "shared", css);
     if (own) style(el, name, own);
@@ -39,4 +39,14 @@ export function dress({ el, signal }, name, own = "", changed = () => {}) {
   const preference = matchMedia("(prefers-color-scheme: dark)");
   preference.addEventListener("change", set, { signal });
   signal.addEventListener("abort", () => observer.disconnect());
+}
+
+/**
+ * Keep JupyterLab's keys for cells (b: new cell, 0 0: restart) from taking what is typed in a widget. Its selectors
+ * match the very element that has the focus, before any around it: so that one bears the mark, too.
+ */
+function keepKeys(el, signal) {
+  const mark = (element) => (element.dataset.lmSuppressShortcuts = "true");
+  mark(el);
+  el.addEventListener("focusin", ({ target }) => mark(target), { signal });
 }

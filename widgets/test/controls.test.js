@@ -226,6 +226,18 @@ describe("settings", () => {
     expect(last(model)).toEqual({ type: "set", name: "learning_rate", value: null });
   });
 
+  test("Enter takes a number that was written, where JupyterLab keeps it from the browser too", () => {
+    const { model, el } = show();
+    const box = near(el, "epochs").querySelector("input");
+    const press = () => box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+    box.focus();
+    press();
+    expect(model.sent).toEqual([]);
+    box.value = "8";
+    press();
+    expect(last(model)).toEqual({ type: "set", name: "epochs", value: 8 });
+  });
+
   test("arrow keys change a learning rate by ratio", () => {
     const { el } = show({ values: { ...VALUES, learning_rate: 0.05 } });
     const box = at(el, "learning_rate").querySelector("[type=number]");
@@ -362,10 +374,10 @@ describe("settings", () => {
   });
 
   test("a problem at hand is told below the row by name, and opens nothing", () => {
-    const { el } = show({ problems: { epochs: { text: "at least 1.", value: 0 } } });
+    const { el } = show({ problems: { epochs: { text: "epochs is 0", value: 0 }, codec: { text: "no such", value: "x" } } });
     const alerts = [...el.querySelectorAll(".sl-hand ~ [role=alert]:not([hidden])")];
-    expect(alerts.map((one) => one.textContent)).toEqual(["epochs: at least 1."]);
-    expect(near(el, "epochs").querySelector("input").getAttribute("aria-describedby")).toContain(alerts[0].id);
+    expect(alerts.map((one) => one.textContent)).toEqual(["codec: no such", "epochs is 0"]);
+    expect(near(el, "epochs").querySelector("input").getAttribute("aria-describedby")).toContain(alerts[1].id);
     expect(el.querySelector(".sl-all").open).toBe(false);
   });
 

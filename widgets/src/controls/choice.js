@@ -51,7 +51,8 @@ function menu(field, id, send, choices = field.choices, optional = field.optiona
     select.focus(); // which sends what was written
   });
   own.addEventListener("blur", () => show(now));
-  return { element: h("div", { class: "sl-menu" }, select, open && own, open && list), input: own, text: () => own.value, show };
+  const element = h("div", { class: "sl-menu" }, select, open && own, open && list);
+  return { element, input: own, text: () => own.value, show };
 }
 
 /** Radio buttons for the usual ones, and a menu of the rest. */

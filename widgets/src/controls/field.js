@@ -39,7 +39,8 @@ export function fieldView(field, send) {
   const wrong = h("p", { class: "sl-wrong sl-bad", id: `${id}-wrong`, role: "alert", hidden: true });
   const complain = (text) => {
     wrong.hidden = !text;
-    wrong.textContent = field.slim && text ? `${field.label}: ${text}` : text;
+    const named = !text || !field.slim || text.startsWith(field.name);
+    wrong.textContent = named ? text : `${field.label}: ${text}`;
     element.classList.toggle("sl-is-wrong", Boolean(text));
     inputs().forEach((input) => input.setAttribute("aria-invalid", String(Boolean(text))));
   };
@@ -60,6 +61,8 @@ export function fieldView(field, send) {
   };
   element.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && editing()) draw(shown.value);
+    // JupyterLab keeps Enter from the browser, which would say so itself.
+    if (event.key === "Enter" && editing() && event.target.matches("input")) event.target.dispatchEvent(new Event("change"));
   });
 
   /**

@@ -1,4 +1,4 @@
-/** Settings as a slim row at hand, and all of them in groups; in each group the usual ones, the rest one click further. */
+/** Settings as a slim row at hand, and all of them in groups, where those for experts are one click further. */
 
 import { h } from "../dom.js";
 import { fieldView } from "./field.js";
@@ -19,7 +19,8 @@ export function slimRow(fields, send) {
   const views = viewsOf(fields.map((field) => ({ ...field, slim: true })), send);
   const all = [...views.values()];
   for (const { name, choices } of fields) views.get(name).element.style.setProperty("--sl-longest", longest(choices));
-  const element = h("div", {}, h("div", { class: "sl-hand" }, ...all.map((view) => view.element)), ...all.map((view) => view.wrong));
+  const row = h("div", { class: "sl-hand" }, ...all.map((view) => view.element));
+  const element = h("div", {}, row, ...all.map((view) => view.wrong));
   return { element, update: (now) => views.forEach((view, name) => view.update(now(name))) };
 }
 
