@@ -26,6 +26,7 @@ class Subject(Protocol):
     """What a lab works on."""
 
     plan: Plan
+    fixed: Mapping[str, str]  # settings that cannot be changed in this lab, and why
 
     @property
     def drawing(self) -> Mapping[str, Any]:
@@ -52,6 +53,10 @@ class Experiment:
         self.graph: Graph = trace(self.network, self.data.example)
         name = type(model).__name__ if own else model or plan.model
         self.plan = plan.change(model=name, data=self.data.reference or self.data.name)
+        given = {"model": own, "data": isinstance(data, Data)}
+        self.fixed: Mapping[str, str] = {
+            name: f"this lab was given {name} of its own" for name, one in given.items() if one
+        }
         self.profile: Profile | None = None
         self._on = on
 
@@ -101,6 +106,7 @@ class Recorded:
     def __init__(self, recording: Path | str | History, speed: float = 1.0) -> None:
         self.history = recording if isinstance(recording, History) else History.read(recording)
         self.speed = speed
+        self.fixed: Mapping[str, str] = {}
         self.plan = Plan().change(**self.history.about.get("plan", {}))
         self.drawing: Mapping[str, Any] = self.history.about.get("drawing", {})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 import weakref
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, handover
+from . import handover
 from .errors import CutError, PlanError, RunError, SplitlabError, unknown
 from .experiment import Experiment, Recorded, Subject
 from .history import History
@@ -66,12 +65,15 @@ class Lab:
         self._offers: dict[str, str] = {}  # what the Jupyter server may see: connection files, and their ids
         self._seen, self._key, self._studied = 0, -1, False
         self.picker = CutPicker(subject.drawing, cut=self.plan.cut, tail=self.plan.tail)
-        self.controls = Controls(self.plan, line=write_state, recorded=isinstance(subject, Recorded))
+        self.controls = Controls(self.plan, recorded=isinstance(subject, Recorded))
         self.charts, self.comparison = LiveCharts(), Comparison()
         self.devices = Devices(recorded=isinstance(subject, Recorded))
         self.inspect = Inspect()
         self._pump = Pump(self._tick, self._failed)
         self._wire()
+        self._offer_cuts()
+        for name, why in subject.fixed.items():
+            self.controls.lock(name, why)
         if not self.plan.baseline:
             self.plan = self.plan.change(cut=self.picker.cut, tail=self.picker.tail)
         self._settle()
@@ -195,10 +197,17 @@ class Lab:
         subject = Experiment(plan.model, plan.data, plan.change(cut=None, tail=None), self._on)
         self.subject, self._studied = subject, False
         self.picker.show(subject.drawing)
+        self._offer_cuts()
         self.inspect.forget()
         self.plan = subject.plan.change(cut=self.picker.cut, tail=self.picker.tail)
         self._settle()
         self._arrived()
+
+    def _offer_cuts(self) -> None:
+        """The cuts of this network, for those who would rather choose from a menu."""
+        legal = {cut["name"]: "" for cut in self.subject.drawing.get("cuts", ()) if cut["legal"]}
+        for name in ("cut", "tail"):
+            self.controls.offer(name, legal)
 
     def _cut_moved(self, event: dict[str, Any]) -> None:
         """The picker says so, whoever moved it; a run keeps the cut that it has."""
@@ -230,7 +239,7 @@ class Lab:
 
     def _paste(self, event: dict[str, Any]) -> None:
         try:
-            self._take_over(read_state(event["text"]))
+            self._take_over(Plan.from_json(event["text"]))
         except SplitlabError as error:
             self.controls.pasted(str(error), event["text"])
         else:
@@ -308,11 +317,11 @@ class Lab:
     @property
     def state(self) -> str:
         """The whole lab as one line of JSON: copy it, send it, and `restore` it elsewhere."""
-        return write_state(self.plan)
+        return self.plan.to_json()
 
     def restore(self, state: str) -> None:
         """Take back what `state` was, for the next start. Raises `PlanError` for what is no such line."""
-        plan = read_state(state)
+        plan = Plan.from_json(state)
         self._pump.do(lambda: self._take_over(plan))
 
     def _take_over(self, plan: Plan) -> None:
@@ -387,18 +396,3 @@ PRESSES: dict[str, Callable[[Lab], None]] = {
     "restart": Lab._restart,
 }
 DASHBOARD = ["model", "codec", "link", "tail"]
-
-
-def write_state(plan: Plan) -> str:
-    """The state of a lab as one line of JSON."""
-    return json.dumps({"splitlab": __version__, "plan": json.loads(plan.to_json())}, ensure_ascii=False)
-
-
-def read_state(text: str) -> Plan:
-    """The plan in a line that `write_state` wrote, or in one that `Plan.to_json` wrote."""
-    try:
-        settings = json.loads(text)
-        settings = settings.get("plan", settings)
-    except (ValueError, AttributeError):
-        raise PlanError("that is not the state of a lab: expected the one line that Copy state gives") from None
-    return Plan.from_json(json.dumps(settings))

@@ -185,4 +185,4 @@ def _time(before: float, after: float) -> str:
 
 def _seconds(value: float) -> str:
     size, unit = next(pair for pair in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")) if value >= pair[0] or pair[1] == "µs")
-    return f"{value / size:.3g} {unit}"
+    return f"{value / size:.3g}\u202f{unit}"  # a thin space that does not break

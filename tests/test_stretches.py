@@ -78,7 +78,7 @@ def stretch(bytes_, accuracy=None, seconds=0.01, **settings):
             stretch(1000, 0.5),
             stretch(1000, 0.5, seconds=0.1, link="4g"),
             "The 4g link instead of none left traffic as it was; accuracy 50.0% → 50.0% (unchanged); "
-            "a sample takes 10 ms instead of 1 ms.",
+            "a sample takes 10\u202fms instead of 1\u202fms.",
         ),
         (
             stretch(1000),
