@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .data import Data
 
 IDLE = {"state": "idle"}
+INSTEAD = "<{0.plan.model} on {0.plan.data} in the lab of splitlab: run this cell to see it>"
 ENOUGH_STEPS = 20  # of a stretch, before its time per sample is compared with the prediction
 _open: weakref.ref[Lab] | None = None  # the lab whose run may go on
 
@@ -156,7 +157,7 @@ class Lab:
         self._tally = Stretches(self.plan)
         self.comparison.show([])
         self.plan = self.plan.change(seed=self._began.seed, paused=False)
-        self.picker.locked, self.picker.measured = False, {}
+        self.picker.locked = False
         self._settle()
 
     def _restart(self) -> None:
@@ -235,7 +236,7 @@ class Lab:
         costs, tail_costs = self.subject.costs(self.plan)
         with self.picker.hold_sync():
             self.picker.codec, self.picker.gradient_codec = self.plan.codec, self.plan.gradient_codec
-            self.picker.refresh(costs, tail_costs)
+            self.picker.refresh(costs, tail_costs, measured={})
 
     def _paste(self, event: dict[str, Any]) -> None:
         try:
@@ -370,13 +371,14 @@ class Lab:
         """The widgets as they stand in a notebook."""
         pages = {"Network": self.picker, "Inspect": self.inspect}
         linked("selected", self.picker, self.inspect)
-        return column(self.controls, row(tabs(pages), self.charts), self.comparison, self.devices)
+        both, text = row(tabs(pages), self.charts), INSTEAD.format(self)
+        return column(self.controls, both, self.comparison, self.devices, text=text)
 
     @cached_property
     def dashboard(self) -> Any:
         """The widgets for those who want to see the trade-off and no code."""
         self.controls.only = DASHBOARD
-        return column(self.controls, self.comparison, row(self.picker, self.charts))
+        return column(self.controls, self.comparison, row(self.picker, self.charts), text=INSTEAD.format(self))
 
     def _repr_mimebundle_(self, **keywords: Any) -> Any:
         return self.view._repr_mimebundle_(**keywords)

@@ -57,6 +57,7 @@ class Student:
         return until(lambda: self.ask(expression), expression, seconds)
 
     def shoot(self, state):
+        self.part("controls").scroll_into_view_if_needed()
         shoot(self.page, f"{self.name}-{state}")
 
     def rows(self, name):

@@ -113,7 +113,7 @@ def test_an_illegal_cut_is_refused_with_its_reason(small, nothing_starts):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"epochs": 3}, "unknown live setting 'epochs'.*Known: codec, gradient_codec, learning_rate, paused"),
+        ({"epochs": 3}, "unknown live setting 'epochs'.*Known: codec, gradient_codec, learning_rate, link, paused"),
         ({"codec": "float9"}, "unknown codec"),
         ({"learning_rate": -1}, "not negative"),
         ({"learning_rate": None}, "cannot be taken back"),

@@ -9,9 +9,20 @@ from ipywidgets import Box, Layout, Tab, VBox, Widget, jslink
 WIDE = "1 1 460px"  # grows, and goes to a line of its own below this width
 
 
-def column(*widgets: Widget) -> VBox:
-    """Below each other."""
-    return VBox(list(widgets), layout=Layout(width="100%", grid_gap="12px"))
+class Column(VBox):
+    """Widgets below each other. A saved notebook and a terminal show `text` instead."""
+
+    def __init__(self, widgets: list[Widget], text: str) -> None:
+        super().__init__(widgets, layout=Layout(width="100%", grid_gap="12px"))
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def column(*widgets: Widget, text: str) -> Column:
+    """Below each other, with a text for where no widget can be shown."""
+    return Column(list(widgets), text)
 
 
 def row(*widgets: Widget) -> Box:
