@@ -42,11 +42,18 @@ export function dress({ el, signal }, name, own = "", changed = () => {}) {
 }
 
 /**
- * Keep JupyterLab's keys for cells (b: new cell, 0 0: restart) from taking what is typed in a widget. Its selectors
- * match the very element that has the focus, before any around it: so that one bears the mark, too.
+ * Keep JupyterLab's keys for cells (b: new cell, 0 0: restart) from taking what is typed in a widget, all but the one
+ * that saves. Its selectors match the very element that has the focus, before any around it: so that one bears the
+ * mark, too. JupyterLab listens at the document; the window hears a key before that.
  */
 function keepKeys(el, signal) {
-  const mark = (element) => (element.dataset.lmSuppressShortcuts = "true");
-  mark(el);
-  el.addEventListener("focusin", ({ target }) => mark(target), { signal });
+  const mark = (event) => {
+    if (!el.contains(event.target)) return;
+    const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
+    for (const { dataset } of [el, event.target]) {
+      if (saves) delete dataset.lmSuppressShortcuts;
+      else dataset.lmSuppressShortcuts = "true";
+    }
+  };
+  window.addEventListener("keydown", mark, { capture: true, signal });
 }

@@ -10,8 +10,13 @@ test("JupyterLab's keys are kept from the widget, and from whatever in it has th
   dress(view, "test");
   const [button, other] = [h("button"), h("button")];
   view.el.append(h("p", {}, button), other);
-  button.focus();
-  expect([view.el, button, other].map((one) => one.hasAttribute("data-lm-suppress-shortcuts"))).toEqual([true, true, false]);
+  const keeps = (key, ctrlKey = false) => {
+    button.dispatchEvent(new KeyboardEvent("keydown", { key, ctrlKey, bubbles: true }));
+    return [view.el, button, other].map((one) => one.dataset.lmSuppressShortcuts === "true");
+  };
+  expect(keeps("b")).toEqual([true, true, false]);
+  expect(keeps("s", true)).toEqual([false, false, false]); // Ctrl+S saves the notebook
+  expect(keeps("Enter", true)).toEqual([true, true, false]); // Ctrl+Enter would run the cell again, and end the run
   view.end();
 });
 

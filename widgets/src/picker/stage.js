@@ -32,7 +32,7 @@ export function makeStage(chooser) {
   const regions = h("div", { class: "sl-regions", "aria-hidden": "true" });
   const canvas = h("div", { class: "sl-canvas", role: "none" });
   const heading = h("div", { class: "sl-headings", "aria-hidden": "true" });
-  const about = { role: "listbox", tabindex: 0, "data-lm-suppress-shortcuts": "true", "aria-describedby": `${mark}-help` };
+  const about = { role: "listbox", tabindex: 0, "aria-describedby": `${mark}-help` };
   const element = h("div", { class: "sl-stage", ...about, "aria-label": "Where the network is cut" }, heading, canvas);
   let now = null; // what is drawn: choice, rows, layout, graph, strip
   let seen = null; // what paint was told last

@@ -29,7 +29,8 @@ export function toolbar(acts) {
   function tell(choice, { notice, measured, offer, said }) {
     const sentence = [words.chosen(choice), words.measured(measured ?? {})].filter(Boolean).join(" ");
     lines.chosen.textContent = sentence;
-    const looked = said || (offer && words.offered(offer, choice.placing, choice.locked)) || notice;
+    const isChosen = offer && [choice.cut, choice.tail].some((index) => choice.offers[index]?.name === offer.name);
+    const looked = said || (offer && !isChosen && words.offered(offer, choice.placing, choice.locked)) || notice;
     lines.looked.textContent = looked || (choice.locked ? "A run is on: stop it to move the cut." : HINT);
     lines.looked.classList.toggle("sl-notice", Boolean(said || (!offer && notice)));
     const aloud = [notice, said, sentence].filter(Boolean).join(" ");
