@@ -168,7 +168,7 @@ class Standing:
             "process_id": device.facts.get("process_id"),
             "last_seen": device.last_seen,
             **device.bytes,
-            "epoch": device.epoch,
+            "epoch": min(device.epoch + 1, self.plan.epochs) if device.steps_done else 0,
             "step": device.step,
             "memory": device.memory,
             "log": "",

@@ -88,6 +88,12 @@ def test_news_put_together_are_the_whole(pauses, count):
         assert seen.get(table, {}) == {point[0]: point for point in whole}
 
 
+def test_a_client_s_first_step_warms_it_up_and_is_not_drawn():
+    slow = [row(0.0, name, value * 50, step=0) for name, value in STEP.items() if name != "samples"]
+    points = fed([*slow, row(0.0, "samples", 10.0), *steps(20)])
+    assert max(record["microseconds"] for record in records(points, "time") if record["part"] == "server") == 200
+
+
 def test_a_late_row_belongs_to_its_own_time():
     points = fed(steps(100))
     points.news()

@@ -331,7 +331,7 @@ def test_the_devices_are_told_with_their_machines_and_what_they_have_done(start)
     assert (server["name"], server["role"], server["place"]) == ("server", "server", "thread")
     assert [client["name"] for client in clients] == ["client 0", "client 1"]
     assert all(item["facts"]["cores"] and item["last_seen"] and item["process_id"] for item in run.devices())
-    assert {item["state"] for item in clients} == {"finished"} and clients[0]["epoch"] == 1
+    assert {item["state"] for item in clients} == {"finished"} and clients[0]["epoch"] == 2
     for way in ("bytes_up", "bytes_down"):
         assert server[way] == sum(client[way] for client in clients) > run.summary.to_dict()[way]
     status = run.status()

@@ -144,7 +144,12 @@ LIVE: dict[str, Chart] = {
     "bytes": Chart("Bytes since the start", "wire", "wide: up · narrow: down", _total),
     "step_bytes": Chart("Bytes of a step", "wire", "wide: up · narrow: down", _step),
     "memory": Chart("Memory of each client", "memory", "the most so far, in bytes", _memory),
-    "time": Chart("Microseconds of a sample", "time", "areas: the newest run; lines: runs before", _time),
+    "time": Chart(
+        "Microseconds of a sample",
+        "time",
+        "areas: the newest run, from each client's second step on; lines: runs before",
+        _time,
+    ),
 }
 
 

@@ -95,7 +95,10 @@ class Wire(Table):
 
 
 class Time(Table):
-    """Microseconds that a sample takes, by part of a step; the part `step` is their sum and what lies between."""
+    """Microseconds that a sample takes, by part of a step; the part `step` is their sum and what lies between.
+
+    Without each client's first step: it loads what torch needs, takes fifty times as long, and would dwarf the others.
+    """
 
     reads = (*PARTS, "step", "samples")
     columns = ("id", "seconds", "part", "order", "microseconds")
@@ -104,9 +107,14 @@ class Time(Table):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
+        self._warm: set[int] = set()  # clients that have their first step behind them
 
     def take(self, seconds: float, row: Row, value: float) -> None:
         """Add up; an area needs all its parts at every time, so a part not seen before makes all points new."""
+        if row.client not in self._warm:
+            if row.name == "samples":  # a step's last row
+                self._warm.add(row.client)
+            return
         self.grid.put(seconds, row.name, value)
         if row.name != "samples" and row.name not in self.parts:
             self.parts.append(row.name)
