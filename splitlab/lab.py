@@ -64,6 +64,7 @@ class Lab:
         self._began = subject.plan
         self._tally = Stretches(self.plan)
         self._offers: dict[str, str] = {}  # what the Jupyter server may see: connection files, and their ids
+        self._trouble: dict[str, str] = {}  # what went wrong with the last command, until the next one
         self._seen, self._key, self._studied = 0, -1, False
         self.picker = CutPicker(subject.drawing, cut=self.plan.cut, tail=self.plan.tail)
         self.controls = Controls(self.plan, recorded=isinstance(subject, Recorded))
@@ -75,8 +76,7 @@ class Lab:
         self._offer_cuts()
         for name, why in subject.fixed.items():
             self.controls.lock(name, why)
-        if not self.plan.baseline:
-            self.plan = self.plan.change(cut=self.picker.cut, tail=self.picker.tail)
+        self.plan = self._cut(self.plan)
         self._settle()
         if isinstance(subject, Experiment):
             self._take_the_stage()
@@ -97,9 +97,13 @@ class Lab:
     def _forward(self, answers: Mapping[str, Callable[[dict[str, Any]], None]]) -> Callable[[dict[str, Any]], None]:
         def forward(event: dict[str, Any]) -> None:
             if answer := answers.get(event.get("type", "")):
-                self._pump.do(lambda: answer(event))
+                self._pump.do(lambda: self._command(lambda: answer(event)))
 
         return forward
+
+    def _command(self, command: Callable[[], None]) -> None:
+        self._trouble = {}
+        command()
 
     def _take_the_stage(self) -> None:
         """One lab at a time: kernels of a cell that was run again must not go on unseen."""
@@ -138,17 +142,9 @@ class Lab:
             raise RunError("no run goes on: press Start first")
         return self.run
 
-    def _pause(self) -> None:
-        self._running_one().pause()
-
-    def _resume(self) -> None:
-        self._running_one().resume()
-
-    def _stop(self) -> None:
-        self._running_one().stop()
-
     def _reset(self) -> None:
         """Whatever the state: no kernel, no chart, the seed of the beginning."""
+        self.controls.show({"state": "resetting"})
         run, self.run = self.run, None
         if run is not None:
             run.kill()
@@ -180,7 +176,7 @@ class Lab:
         if name in ("cut", "tail"):
             self._choose(plan.cut, plan.tail)
         else:
-            self.plan = plan
+            self.plan = self._cut(plan)
         self._settle()
 
     def _set_live(self, name: str, value: Any) -> bool:
@@ -200,9 +196,13 @@ class Lab:
         self.picker.show(subject.drawing)
         self._offer_cuts()
         self.inspect.forget()
-        self.plan = subject.plan.change(cut=self.picker.cut, tail=self.picker.tail)
+        self.plan = self._cut(subject.plan)
         self._settle()
         self._arrived()
+
+    def _cut(self, plan: Plan) -> Plan:
+        """A plan with the cuts that the picker shows; a baseline has none."""
+        return plan if plan.baseline else plan.change(cut=self.picker.cut, tail=self.picker.tail)
 
     def _offer_cuts(self) -> None:
         """The cuts of this network, for those who would rather choose from a menu."""
@@ -211,10 +211,9 @@ class Lab:
             self.controls.offer(name, legal)
 
     def _cut_moved(self, event: dict[str, Any]) -> None:
-        """The picker says so, whoever moved it; a run keeps the cut that it has."""
-        if self.running:
-            return
-        self.plan = self.plan.change(cut=event["cut"], tail=event["tail"] if event["u_shaped"] else None)
+        """The picker says so, whoever moved it: for the next start."""
+        tail = event["tail"] if event["u_shaped"] else None
+        self.plan = self.plan.change(baseline=None, cut=event["cut"], tail=tail)
         self._settle()
 
     def _choose(self, cut: str | None, tail: str | None) -> None:
@@ -223,7 +222,7 @@ class Lab:
             self.picker.choose(cut or self.subject.drawing["default_cut"], tail)
         except CutError as error:
             self.picker.notice = str(error)
-        self.plan = self.plan.change(cut=self.picker.cut, tail=self.picker.tail)
+        self.plan = self._cut(self.plan.change(baseline=None))
 
     def _settle(self) -> None:
         """Show the plan that Start would begin, and what its cuts cost."""
@@ -278,6 +277,7 @@ class Lab:
             self.picker.locked = False
             self._withdraw()
             self._settle()
+            self._arrived()
         return self._show() or not ended
 
     def _take_rows(self) -> None:
@@ -299,14 +299,16 @@ class Lab:
 
     def _show(self) -> bool:
         """Where the run stands; whether the charts have more to send."""
-        self.controls.show(self.run.status() if self.run else IDLE)
+        status = self.run.status() if self.run else IDLE
+        self.controls.show(status if status.get("error") else {**status, **self._trouble})
         self.devices.show(self.run.devices() if self.run else [])
         return self.charts.pump()
 
     def _failed(self, error: Exception) -> None:
         """An error of a command or a tick, where people see it."""
         trace = "" if isinstance(error, SplitlabError) else traceback.format_exc()
-        self.controls.show({**self.controls.status, "error": str(error), "traceback": trace})
+        self._trouble = {"error": str(error), "traceback": trace}
+        self._show()
 
     # ---- for scripts, and for the cell -------------------------------------------------------------------------------
 
@@ -329,7 +331,8 @@ class Lab:
         if (plan.model, plan.data) != (self.plan.model, self.plan.data):
             self._change_network(plan)
         self.plan = plan.change(paused=False)
-        self._choose(plan.cut, plan.tail)
+        if not plan.baseline:
+            self._choose(plan.cut, plan.tail)
         self._settle()
 
     @property
@@ -343,7 +346,7 @@ class Lab:
         """What the button of this name does: `start pause resume stop reset restart`."""
         if what not in PRESSES:
             raise unknown("button", what, PRESSES)
-        self._pump.do(lambda: PRESSES[what](self))
+        self._pump.do(lambda: self._command(lambda: PRESSES[what](self)))
 
     def close(self, why: str = "closed") -> None:
         """End the run and every thread; what was drawn stays on the screen."""
@@ -391,9 +394,9 @@ class Lab:
 
 PRESSES: dict[str, Callable[[Lab], None]] = {
     "start": Lab._start,
-    "pause": Lab._pause,
-    "resume": Lab._resume,
-    "stop": Lab._stop,
+    "pause": lambda lab: lab._running_one().pause(),
+    "resume": lambda lab: lab._running_one().resume(),
+    "stop": lambda lab: lab._running_one().stop(),
     "reset": Lab._reset,
     "restart": Lab._restart,
 }

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from . import models
+from . import handover, models
 from .check import settle
 from .data import Data, batch_count, load_data
 from .errors import LinkClosed, PlanError, RunError, unknown
@@ -98,7 +99,8 @@ class Run:
         self._places = on, server_on
         self._commands: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._weights: dict[int, Mapping[str, Tensor]] = {}
-        self._killed = False
+        self._killed, self._offered = False, ""
+        self._url: Future[str] = Future()  # where the server listens
         self._thread = threading.Thread(target=self._carry_out, name="splitlab run", daemon=True)
         self._thread.start()
 
@@ -127,6 +129,15 @@ class Run:
         if not self.ended and self.state != "stopping":
             self.state = "stopping"
             self._commands.put(Stop("stopped by hand"))
+
+    def offer(self) -> str:
+        """Let devices come through this machine's Jupyter server; returns the path under its base URL.
+
+        Only those who may use that server get that far, and a client needs its token all the same. Waits until the
+        run's server listens; the path leads nowhere any more once the run has ended.
+        """
+        self._offered = self._offered or handover.offer_run(self._url.result(BEGIN_SECONDS))
+        return f"splitlab/ws/{self._offered}"
 
     def kill_device(self, name: str) -> None:
         """Shut one kernel down, as Jupyter's own button does: `server`, or `client 0`.
@@ -257,6 +268,10 @@ class Run:
         finally:
             for job in self.jobs.values():
                 job.cancel()
+            if not self._url.done():
+                self._url.set_exception(RunError("the run ended before its server listened"))
+            if self._offered:
+                handover.withdraw(self._offered)
             self.history.close()
             shutil.rmtree(folder, ignore_errors=True)
             if self._killed:
@@ -314,7 +329,8 @@ class Run:
         self._launch_again = lambda client: on.launch("client", partial(client_again, client))
         for client in range(plan.clients):
             self.jobs[f"client {client}"] = on.launch("client", partial(client_values, client))
-        return Owner(server.about(BEGIN_SECONDS)["url"], token(secret, "owner"))
+        self._url.set_result(server.about(BEGIN_SECONDS)["url"])
+        return Owner(self._url.result(), token(secret, "owner"))
 
     def _attend(self, owner: Owner) -> str:
         """Pass commands on, take rows in, let go of clients that failed; returns how the run ended."""

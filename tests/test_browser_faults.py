@@ -121,7 +121,11 @@ class Desk:
         self.device(name).get_by_role("button", name=f"{verb} {name}").click()
 
     def wait(self, expression, seconds=30.0):
-        return until(lambda: self.ask(expression), expression, seconds)
+        try:
+            return until(lambda: self.ask(expression), expression, seconds)
+        except AssertionError:
+            self.shoot("unexpected")
+            raise
 
     def says(self, part, text, cell="lab", seconds=30.0):
         shown = self.part(part, cell)
@@ -188,6 +192,7 @@ def test_a_console_on_a_client_answers_while_it_trains(training):
     console = page.locator(".jp-ConsolePanel")
     prompt = console.locator(".jp-CodeConsole-promptCell .cm-content")
     prompt.wait_for()
+    console.locator(".jp-CodeConsole-banner", has_text="IPython").wait_for()
     done = desk.steps(2)
     prompt.click()
     page.keyboard.type("1+1")
@@ -212,8 +217,9 @@ def test_a_reload_during_a_run_loses_nothing_and_steers_on(training):
     page.reload()
     desk.part("live_charts").locator("canvas").first.wait_for(timeout=60_000)
     until(lambda: drawn(desk.part("live_charts")) > 2000, "charts that are drawn again")
+    shoot(page, "fault-reloaded")
     desk.press("Pause")
-    desk.wait("lab.run.state == lab.controls.state == 'paused'")
+    desk.wait("lab.run.state == lab.controls.state == 'paused'", 8)
     desk.says("controls", "Paused")
     desk.press("Resume")
     desk.wait("lab.run.state == lab.controls.state == 'training'")
@@ -317,7 +323,7 @@ def test_a_restarted_kernel_takes_its_children_along_and_the_page_says_what_to_d
     processes = desk.processes()
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.locator('li[data-command="kernelmenu:restart"]').click()
-    page.locator(".jp-Dialog").get_by_role("button", name="Restart", exact=False).click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     until(lambda: not any(map(alive, processes)), "all child kernels are gone", 10)
     desk.says("controls", "run the cell", seconds=20)
     desk.shoot("restarted")
@@ -366,7 +372,7 @@ def test_the_launcher_makes_a_notebook_that_shows_a_lab_and_the_palette_opens_th
 
 def test_recordings_play_without_a_kernel_and_without_torch(chromium, server):
     with opened(chromium) as page:
-        open_notebook(page, server, "02-recordings.ipynb")
+        open_notebook(page, server, "02-recordings.ipynb?reset")
         controls = page.locator(".splitlab-controls")
         until(lambda: controls.count() == 2, "two labs", 60)
         ask = Asked(server.kernels()[-1])

@@ -171,6 +171,39 @@ def test_what_fails_is_said_with_its_traceback_and_the_next_start_works(lab):
     until(lambda: lab.controls.state == "training" and not lab.controls.status["error"], "training")
 
 
+def test_an_error_stays_on_the_screen_while_the_run_goes_on_and_until_the_next_command(lab):
+    start(lab)
+    press(lab, "start")
+    until(lambda: "stop it before" in lab.controls.status.get("error", ""), "the error")
+    done = len(steps(lab))
+    until(lambda: len(steps(lab)) > done + 20, "further steps")
+    assert "stop it before" in lab.controls.status["error"] and lab.controls.state == "training"
+    press(lab, "pause")
+    until(lambda: not lab.controls.status["error"] and lab.controls.state == "paused", "no error any more")
+
+
+def test_a_start_that_cannot_be_leaves_the_lab_ready_with_the_reason(lab):
+    give(lab, "batch_size", 100_000)
+    press(lab, "start")
+    until(lambda: "batch" in lab.controls.status.get("error", ""), "the reason")
+    assert lab.controls.state == "idle" and lab.run is None
+
+
+def test_a_baseline_has_no_cut_and_a_click_on_a_cut_ends_it(lab):
+    lab.picker.cut = "relu1"
+    until(lambda: lab.plan.cut == "relu1", "the cut")
+    give(lab, "baseline", "central")
+    until(lambda: lab.plan.baseline == "central" and lab.plan.cut is None, "the baseline")
+    start(lab)
+    press(lab, "reset")
+    until(lambda: lab.controls.state == "idle", "the reset")
+    give(lab, "baseline", "")
+    until(lambda: lab.plan.cut == "relu1" and lab.plan.baseline is None, "the cut that the picker shows")
+    give(lab, "baseline", "central")
+    lab.picker.cut = "pool1"
+    until(lambda: lab.plan.cut == "pool1" and lab.plan.baseline is None, "a cut again")
+
+
 def test_the_network_is_timed_when_somebody_looks_and_prediction_meets_measurement(lab):
     assert all(cost["seconds"] is None for cost in lab.picker.costs.values())
     send(lab.charts, type="hello")

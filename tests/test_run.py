@@ -10,6 +10,7 @@ from torch import nn
 from ways import each_way
 
 import splitlab as sl
+from splitlab import handover
 from splitlab.codec.topk import TopK
 from splitlab.errors import PlanError, RunError
 from splitlab.places import Thread, work
@@ -468,3 +469,15 @@ def test_one_run_after_another_leaves_no_folder(start, tmp_path, monkeypatch):
     assert list(tmp_path.glob("splitlab-*"))
     run.kill()
     assert not list(tmp_path.glob("splitlab-*"))
+
+
+def test_a_run_that_is_offered_is_found_by_the_jupyter_server_until_it_ends(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    run = sl.start("lenet", "digits", on="kernel", clients=1, epochs=50)
+    path = run.offer()
+    assert path == run.offer() and path.startswith("splitlab/ws/")
+    id = path.rpartition("/")[2]
+    assert handover.read("run", id)["url"].startswith("ws://127.0.0.1:")
+    run.kill()
+    with pytest.raises(handover.HandoverError):
+        handover.find("run", id)
