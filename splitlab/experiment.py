@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .errors import PlanError
 from .history import History
 from .plan import Plan
 from .replay import Replay
@@ -105,10 +106,15 @@ class Recorded:
 
     def __init__(self, recording: Path | str | History, speed: float = 1.0) -> None:
         self.history = recording if isinstance(recording, History) else History.read(recording)
+        if not {"plan", "drawing"} <= self.history.about.keys():
+            raise PlanError(
+                "this recording holds rows alone, without its network: record with sl.start(..., record=path), or look "
+                "at the rows with sl.widgets.LiveCharts(sl.History.read(path))"
+            )
         self.speed = speed
         self.fixed: Mapping[str, str] = {}
-        self.plan = Plan().change(**self.history.about.get("plan", {}))
-        self.drawing: Mapping[str, Any] = self.history.about.get("drawing", {})
+        self.plan = Plan().change(**self.history.about["plan"])
+        self.drawing: Mapping[str, Any] = self.history.about["drawing"] | {"model": self.plan.model}
 
     def costs(self, plan: Plan) -> tuple[Costs, Costs]:
         """As they were recorded."""

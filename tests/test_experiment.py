@@ -46,3 +46,11 @@ def test_a_recording_is_asked_the_same_things_and_a_file_that_is_none_is_refused
     assert recorded.start(recorded.plan).history.select("step")
     with pytest.raises(PlanError, match=r"nothing\.jsonl"):
         Recorded(tmp_path / "nothing.jsonl")
+
+
+def test_a_recording_of_rows_alone_is_refused_with_what_can_be_done(tmp_path):
+    history = sl.History()
+    history.add([(1.0, 0, 0, 0, "loss", 1.0, "")])
+    history.save(tmp_path / "rows.jsonl")
+    with pytest.raises(PlanError, match="LiveCharts"):
+        Recorded(tmp_path / "rows.jsonl")
