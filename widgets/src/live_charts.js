@@ -15,6 +15,7 @@ const SAVES = [
   ["jsonl", "JSONL", "Save the newest run that is shown as a recording, which can be replayed"],
   ["html", "Charts", "Save these charts as a page that stands still"],
 ];
+const FIGURE = new Intl.NumberFormat("en"); // made once: toLocaleString makes one for each figure
 const hiddenRuns = new WeakMap(); // of each model: what is hidden outlives a view that is drawn anew
 
 /** @param {import("./types.js").View} view */
@@ -69,15 +70,20 @@ function render(view) {
     if (!signal.aborted && panels.some((one) => one.waiting())) asked = requestAnimationFrame(draw);
   }
 
-  /** The legend of the areas, with what each part takes now. */
+  /** The legend of the areas, with what each part takes now; made once, because it is written with every update. */
   function drawParts(newest) {
+    const known = model.get("parts");
+    if (parts.children.length !== known.length)
+      parts.replaceChildren(
+        ...known.map(({ part, name, colour }) =>
+          h("li", { "data-part": part }, h("i", { style: `background:${colour}` }), name, h("b")),
+        ),
+      );
     const now = newest?.now?.parts ?? {};
-    const items = model.get("parts").map(({ part, name, colour }) => {
-      const figure = part in now ? `${Math.round(now[part]).toLocaleString("en")}\u202fµs` : "";
-      return h("li", { "data-part": part }, h("i", { style: `background:${colour}` }), name, h("b", {}, figure));
+    known.forEach(({ part }, index) => {
+      const figure = part in now ? `${FIGURE.format(Math.round(now[part]))}\u202fµs` : "";
+      parts.children[index].lastChild.textContent = figure;
     });
-    if (parts.children.length !== items.length) parts.replaceChildren(...items);
-    else items.forEach((item, index) => (parts.children[index].lastChild.textContent = item.lastChild.textContent));
   }
 
   function build() {

@@ -186,3 +186,20 @@ test("what Vega holds is what there is, after points came, changed and went", as
   expect(held()).toEqual([[3, 3]]);
   plot.close();
 });
+
+test("a chart is drawn again when points came or its end moved by half a pixel, and not otherwise", async () => {
+  const plot = new Plot(document.createElement("div"), { spec: SPEC }, () => new Map(), () => undefined);
+  plot.restyle({ axis: { labelColor: "#777" } });
+  const draws = async (end, changed = false) => {
+    if (changed) plot.change("wire", ["a"]);
+    plot.until(end);
+    await plot.draw();
+    return [plot.draws, plot.end];
+  };
+  expect(await draws(1000)).toEqual([1, 1000]);
+  expect(await draws(1000.5)).toEqual([1, 1000]); // the plot is 342 pixels wide
+  expect(await draws(1001, true)).toEqual([2, 1000]);
+  expect(await draws(1003)).toEqual([3, 1003]);
+  expect(await draws(20)).toEqual([4, 20]); // another run
+  plot.close();
+});

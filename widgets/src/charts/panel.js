@@ -70,7 +70,7 @@ export function panel(chart, { state, names, partColours, signal }, seen) {
     runs = shown;
     if (!visible || !pending) return;
     pending = false;
-    plot.end = Math.max(10, ...runs.map((run) => run.now?.seconds_run ?? 0));
+    plot.until(Math.max(10, ...runs.map((run) => run.now?.seconds_run ?? 0)));
     describe();
     try {
       await plot.draw();
