@@ -365,8 +365,8 @@ class Lab:
         self._withdraw()
         if self.run is not None:
             self.run.kill()
-        self.controls.show({"state": "closed", "notice": why})
-        self.picker.locked = True
+            self.devices.show(self.run.devices())
+        self.controls.show({"state": "closed", "notice": f"{why}: run this cell again to use it"})
         self.inspect.close_files()
 
     @cached_property

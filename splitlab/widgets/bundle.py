@@ -51,6 +51,16 @@ class Bundled(anywidget.AnyWidget):
         """What a saved notebook and a terminal show instead of the widget."""
         return f"<{type(self).__name__}: run this cell in JupyterLab or Voila to use it>"
 
+    def open(self) -> None:
+        """Open the channel to the page.
+
+        ipykernel 7.4 takes what the page sends to the loop that was at work when the widget last sent something. After
+        a reload that loop may be gone, and every press is lost with it: the page knows better where to.
+        """
+        super().open()
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda data, default: default
+
     @property
     def _esm(self) -> str:
         return loader(self.bundle)

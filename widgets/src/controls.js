@@ -17,7 +17,11 @@ const MOVING = ["starting", "training", "stopping", "resetting"];
 function render({ model, el, signal }) {
   dress({ model, el, signal }, "controls", css + formCss);
   const kernel = silence(() => say({ type: "hello" }));
-  const say = line(model, signal, kernel.update);
+  const say = line(model, signal, (listening) => {
+    kernel.update(listening);
+    el.classList.toggle("sl-unheard", !listening); // what is shown may be old
+  });
+  watchLink(model, signal, () => say({ type: "hello" }));
   const state = () => model.get("state");
   const press = (what, heard) => say({ type: "press", what }, heard);
   const buttons = bar(state, press);
@@ -86,6 +90,12 @@ function keepPlace(el, make) {
   make();
   folds().forEach((fold, index) => (fold.open ||= Boolean(open[index])));
   if (inside >= 0) inputs(fields()[at] ?? el)[inside]?.focus();
+}
+
+/** Call back when the channel to the kernel opens or closes, as it does when the kernel is restarted. */
+function watchLink(model, signal, callback) {
+  model.on("comm_live_update", callback);
+  signal.addEventListener("abort", () => model.off("comm_live_update", callback));
 }
 
 /** Says that the kernel does not answer, and asks again on demand. */

@@ -5,8 +5,8 @@ import { listen } from "../dom.js";
 export const PATIENCE = 3000; // milliseconds: Python answers every message at once, unless a cell is at work
 
 export const SILENT =
-  "The kernel does not answer: it is busy with another cell, or it was restarted. What you pressed waits until the " +
-  "cell ends. If this stays: interrupt the cell with ■ in the toolbar, or run the cell of this panel again.";
+  "The kernel does not answer: it is busy with another cell, it was restarted (then the run has ended), or the " +
+  "connection is lost. If this stays: interrupt the other cell with ■ in the toolbar, or run the cell of this panel again.";
 
 /**
  * @param {import("../types.js").Model} model
