@@ -152,7 +152,7 @@ def test_a_student_clicks_a_cut_and_watches_in_jupyterlab(chromium, server):
 def test_a_stakeholder_sees_what_a_toggle_did_in_voila_of_the_same_server(chromium, server):
     theme(server, dark=True)
     with opened(chromium, dark=True) as page:
-        page.goto(server.url("voila/render/dashboards/split-learning.ipynb?voila-theme=dark"))
+        page.goto(server.url("voila/render/dashboards/split-learning.ipynb?theme=dark"))
         person = Student(page, server, "voila-dark")
         person.shoot("idle")
         person.start()
